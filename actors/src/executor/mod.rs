@@ -1,0 +1,3 @@
+//! Runs commands.
+
+pub mod process;

@@ -1,0 +1,2 @@
+//! llmx.
+fn main() {}

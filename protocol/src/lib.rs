@@ -1,0 +1,12 @@
+//! The rules of llmx: wire types, decoders and state machines.
+//!
+//! Nothing here awaits, reads a clock, draws a random number, starts a thread or does I/O. Time and identities come
+//! in as arguments; what is to be done goes out as values. `llmx-actors` carries them out.
+
+pub mod command;
+pub mod framing;
+pub mod ids;
+pub mod machine;
+pub mod model;
+pub mod tool;
+pub mod wire;

@@ -1,0 +1,9 @@
+//! The types that cross the boundary to a UI, each once. Everything that is `Serialize` lives here.
+//!
+//! Wire names are the snake_case (or, where a type says so, kebab-case) form of the Rust names. Unknown fields are
+//! ignored everywhere; unknown variants are an error that names them, so that the engine can answer it.
+
+pub mod parsed_command;
+pub mod plan;
+pub mod policy;
+pub mod usage;
