@@ -4,6 +4,6 @@ mod bounded;
 mod lines;
 mod search;
 
-use bounded::{BoundedBuffer, Full};
+pub(crate) use bounded::{BoundedBuffer, Full};
 pub use lines::{LineDecoder, LineError};
-use search::find_byte;
+pub(crate) use search::find_byte;
