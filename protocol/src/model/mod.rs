@@ -1,3 +1,6 @@
 //! Talking to a model server: requests as bytes, and the bytes of its answer as one vocabulary of events.
 
+pub mod failure;
 pub mod sse;
+
+pub use failure::{Failure, FailureKind};
