@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod item;
+pub mod responses;
 pub mod sse;
 
 pub use failure::{Failure, FailureKind};
