@@ -1,9 +1,14 @@
 //! Talking to a model server: requests as bytes, and the bytes of its answer as one vocabulary of events.
+//!
+//! Every dialect (`responses`, later `chat`) decodes to [`ModelEvent`] and refuses with [`Failure`]; nothing above
+//! this module knows which one is spoken.
 
+pub mod event;
 pub mod failure;
 pub mod item;
 pub mod responses;
 pub mod sse;
 
+pub use event::{ItemKind, ModelEvent};
 pub use failure::{Failure, FailureKind};
 pub use item::{ContentPart, ItemBody, ResponseItem};
