@@ -1,1 +1,13 @@
-//! command.
+//! What can be told of a command by looking at it (reference `config-and-storage.md` §10): whether it is known to be
+//! harmless, whether it might do harm, and how to show it.
+//!
+//! Both judgements only decide whether a person is asked. What a command may touch is the sandbox's affair; nothing
+//! here makes a command safe to run without one.
+
+mod dangerous;
+mod program;
+mod safe;
+mod script;
+
+pub use dangerous::might_be_dangerous;
+pub use safe::is_known_safe;
