@@ -5,9 +5,13 @@
 //! here makes a command safe to run without one.
 
 mod dangerous;
+mod display;
 mod program;
+mod quote;
 mod safe;
 mod script;
 
 pub use dangerous::might_be_dangerous;
+pub use display::parsed;
+pub use quote::shell_quote;
 pub use safe::is_known_safe;
