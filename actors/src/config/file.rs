@@ -1,0 +1,183 @@
+//! The keys of `config.toml` that are used, as they are written. The names are those of LLMX and Codex; defaults are
+//! `settings`' business.
+
+use super::{EnvironmentInherit, ShellEnvironmentPolicy, provider::ProviderRecord};
+use llmx_protocol::wire::policy::{
+    AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity,
+};
+use serde::{Deserialize, de::IgnoredAny};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Keys that LLMX or Codex know and nothing here uses so far: no reason to warn.
+const NOT_USED_YET: &[&str] = &[
+    "chatgpt_base_url",
+    "cli_auth_credentials_store",
+    "compact_prompt",
+    "disable_paste_burst",
+    "experimental_compact_prompt_file",
+    "features",
+    "file_opener",
+    "forced_chatgpt_workspace_id",
+    "forced_login_method",
+    "history",
+    "instructions",
+    "mcp_oauth_credentials_store",
+    "mcp_servers",
+    "model_auto_compact_token_limit",
+    "model_max_output_tokens",
+    "model_reasoning_summary_format",
+    "model_supports_reasoning_summaries",
+    "notice",
+    "notify",
+    "otel",
+    "profile",
+    "profiles",
+    "project_doc_fallback_filenames",
+    "project_doc_max_bytes",
+    "projects",
+    "review_model",
+    "tools",
+    "tui",
+];
+
+/// Whatever keys a table has beyond those of its type.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct OtherKeys(BTreeMap<String, IgnoredAny>);
+
+impl OtherKeys {
+    pub(super) fn within<'a>(&'a self, table: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.0.keys().map(move |key| format!("{table}.{key}"))
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConfigFile {
+    pub(super) model: Option<String>,
+    pub(super) model_provider: Option<String>,
+    pub(super) model_providers: BTreeMap<String, ProviderRecord>,
+    pub(super) model_reasoning_effort: Option<ReasoningEffort>,
+    pub(super) model_reasoning_summary: Option<ReasoningSummary>,
+    pub(super) model_verbosity: Option<Verbosity>,
+    pub(super) model_context_window: Option<i64>,
+    pub(super) approval_policy: Option<AskForApproval>,
+    sandbox_mode: Option<SandboxMode>,
+    sandbox_workspace_write: WorkspaceWriteTable,
+    shell_environment_policy: EnvironmentPolicyTable,
+    pub(super) user_instructions: Option<String>,
+    pub(super) developer_instructions: Option<String>,
+    pub(super) experimental_instructions_file: Option<PathBuf>,
+    pub(super) hide_agent_reasoning: bool,
+    pub(super) show_raw_agent_reasoning: bool,
+    pub(super) disable_response_storage: bool,
+    pub(super) kill_grace_ms: Option<u64>,
+    pub(super) approval_timeout_ms: Option<u64>,
+    #[serde(flatten)]
+    others: OtherKeys,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SandboxMode {
+    #[default]
+    ReadOnly,
+    WorkspaceWrite,
+    DangerFullAccess,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WorkspaceWriteTable {
+    writable_roots: Vec<PathBuf>,
+    network_access: bool,
+    exclude_tmpdir_env_var: bool,
+    exclude_slash_tmp: bool,
+    #[serde(flatten)]
+    others: OtherKeys,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct EnvironmentPolicyTable {
+    inherit: EnvironmentInherit,
+    ignore_default_excludes: bool,
+    exclude: Vec<String>,
+    set: BTreeMap<String, String>,
+    include_only: Vec<String>,
+    /// Known to LLMX, without effect there too.
+    #[serde(rename = "experimental_use_profile")]
+    _use_profile: Option<bool>,
+    #[serde(flatten)]
+    others: OtherKeys,
+}
+
+impl ConfigFile {
+    /// The dotted keys that nobody knows.
+    pub(super) fn unknown_keys(&self) -> Vec<String> {
+        let top = self
+            .others
+            .0
+            .keys()
+            .filter(|key| !NOT_USED_YET.contains(&key.as_str()))
+            .cloned();
+        let providers = self.model_providers.iter().flat_map(|(id, record)| {
+            let table = format!("model_providers.{id}");
+            record.others.within(&table).collect::<Vec<_>>()
+        });
+        top.chain(providers)
+            .chain(
+                self.sandbox_workspace_write
+                    .others
+                    .within("sandbox_workspace_write"),
+            )
+            .chain(
+                self.shell_environment_policy
+                    .others
+                    .within("shell_environment_policy"),
+            )
+            .collect()
+    }
+
+    /// The keys that are known and have no effect so far.
+    pub(super) fn unused_keys(&self) -> impl Iterator<Item = &str> {
+        self.others
+            .0
+            .keys()
+            .map(String::as_str)
+            .filter(|key| NOT_USED_YET.contains(key))
+    }
+
+    /// A writable root that is not absolute, and so would mean another directory in every session.
+    pub(super) fn relative_writable_root(&self) -> Option<&PathBuf> {
+        self.sandbox_workspace_write
+            .writable_roots
+            .iter()
+            .find(|root| !root.is_absolute())
+    }
+
+    pub(super) fn sandbox_policy(&self) -> SandboxPolicy {
+        let table = &self.sandbox_workspace_write;
+        match self.sandbox_mode.unwrap_or_default() {
+            SandboxMode::ReadOnly => SandboxPolicy::ReadOnly,
+            SandboxMode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
+            SandboxMode::WorkspaceWrite => SandboxPolicy::WorkspaceWrite {
+                writable_roots: table.writable_roots.clone(),
+                network_access: table.network_access,
+                exclude_tmpdir_env_var: table.exclude_tmpdir_env_var,
+                exclude_slash_tmp: table.exclude_slash_tmp,
+            },
+        }
+    }
+
+    pub(super) fn shell_environment_policy(&self) -> ShellEnvironmentPolicy {
+        let table = &self.shell_environment_policy;
+        ShellEnvironmentPolicy {
+            inherit: table.inherit,
+            ignore_default_excludes: table.ignore_default_excludes,
+            exclude: table.exclude.clone(),
+            set: table.set.clone(),
+            include_only: table.include_only.clone(),
+        }
+    }
+}

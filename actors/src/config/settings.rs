@@ -1,0 +1,160 @@
+//! The configuration in use: every key with its type, every default filled in.
+
+use super::{
+    ConfigError, Environment, ProviderInfo, ShellEnvironmentPolicy, file::ConfigFile,
+    layers::Layers, providers,
+};
+use llmx_protocol::wire::policy::{
+    AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity,
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+const DEFAULT_MODEL: &str = "gpt-5";
+const DEFAULT_PROVIDER: &str = "openai";
+const DEFAULT_KILL_GRACE_MS: u64 = 100;
+
+/// What a configuration is made from.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigSources {
+    /// The directory of `config.toml`; neither needs to exist. `None` reads no file.
+    pub home: Option<PathBuf>,
+    /// The `key=value` arguments of `-c`, in the order given; a later one wins.
+    pub overrides: Vec<String>,
+    /// The variables that built-in providers look at.
+    pub environment: Environment,
+}
+
+/// A configuration, and what a person should be told about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// One sentence for each key that nobody knows.
+    pub warnings: Vec<String>,
+}
+
+/// What sessions start with. `configure_session` may replace each of these for its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The model's name, as its provider spells it.
+    pub model: String,
+    /// The id of the provider in use, one of `providers`.
+    pub model_provider: String,
+    /// All known providers by id.
+    pub providers: BTreeMap<String, ProviderInfo>,
+    /// How hard the model should think; `None` leaves it to the model.
+    pub model_reasoning_effort: Option<ReasoningEffort>,
+    /// How the model should sum up its thoughts.
+    pub model_reasoning_summary: ReasoningSummary,
+    /// How long answers should be; `None` leaves it to the model.
+    pub model_verbosity: Option<Verbosity>,
+    /// The model's context window in tokens, where the model table is wrong or silent.
+    pub model_context_window: Option<i64>,
+    /// When a person is asked before a command runs.
+    pub approval_policy: AskForApproval,
+    /// What a command may touch: `sandbox_mode` with, for `workspace-write`, the `sandbox_workspace_write` table.
+    pub sandbox_policy: SandboxPolicy,
+    /// What a command sees of the engine's environment.
+    pub shell_environment_policy: ShellEnvironmentPolicy,
+    /// What the user tells every session, as an `AGENTS.md` would.
+    pub user_instructions: Option<String>,
+    /// What the application tells every session.
+    pub developer_instructions: Option<String>,
+    /// A file that replaces the built-in system prompt; [`Config::base_instructions`] reads it.
+    pub experimental_instructions_file: Option<PathBuf>,
+    /// Whether reasoning is kept from the UI.
+    pub hide_agent_reasoning: bool,
+    /// Whether the UI gets the reasoning itself too, not only its summary.
+    pub show_raw_agent_reasoning: bool,
+    /// Whether servers must not keep responses: every request then carries the whole history.
+    pub disable_response_storage: bool,
+    /// How many milliseconds a command has between SIGTERM and SIGKILL.
+    pub kill_grace_ms: u64,
+    /// After how many milliseconds an unanswered approval counts as denied; `None` waits for ever.
+    pub approval_timeout_ms: Option<u64>,
+}
+
+impl Config {
+    /// The provider of an id.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownProvider`].
+    pub fn provider(&self, id: &str) -> Result<&ProviderInfo, ConfigError> {
+        self.providers
+            .get(id)
+            .ok_or_else(|| ConfigError::UnknownProvider(id.to_owned()))
+    }
+
+    /// Reads `experimental_instructions_file`, relative to the session's directory; `None` without one.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`], also when the file is blank: a session without any prompt is nobody's intention.
+    pub fn base_instructions(&self, cwd: &Path) -> Result<Option<String>, ConfigError> {
+        let Some(file) = &self.experimental_instructions_file else {
+            return Ok(None);
+        };
+        let path = cwd.join(file);
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim().is_empty() => Err(ConfigError::Unreadable {
+                path,
+                source: io::Error::other("the file is blank"),
+            }),
+            Ok(text) => Ok(Some(text)),
+            Err(source) => Err(ConfigError::Unreadable { path, source }),
+        }
+    }
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// The first thing wrong with it, as a sentence for the person who wrote it.
+pub fn load(sources: &ConfigSources) -> Result<Loaded, ConfigError> {
+    let layers = Layers::read(sources.home.as_deref(), &sources.overrides)?;
+    let file = layers.typed()?;
+    if let Some(root) = file.relative_writable_root() {
+        let problem = format!("expected absolute paths, found `{}`", root.display());
+        return Err(layers.error("sandbox_workspace_write.writable_roots", &problem));
+    }
+    let warnings = warnings(&file, &layers);
+    let config = settle(file, &sources.environment);
+    config.provider(&config.model_provider)?;
+    Ok(Loaded { config, warnings })
+}
+
+fn warnings(file: &ConfigFile, layers: &Layers) -> Vec<String> {
+    for key in file.unused_keys() {
+        tracing::debug!(key, "known configuration key without effect");
+    }
+    let warning = |key: String| format!("{}: unknown key `{key}` is ignored", layers.origin(&key));
+    file.unknown_keys().into_iter().map(warning).collect()
+}
+
+fn settle(file: ConfigFile, environment: &Environment) -> Config {
+    Config {
+        sandbox_policy: file.sandbox_policy(),
+        shell_environment_policy: file.shell_environment_policy(),
+        model: file.model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
+        model_provider: file
+            .model_provider
+            .unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
+        providers: providers::resolve(file.model_providers, environment),
+        model_reasoning_effort: file.model_reasoning_effort,
+        model_reasoning_summary: file.model_reasoning_summary.unwrap_or_default(),
+        model_verbosity: file.model_verbosity,
+        model_context_window: file.model_context_window,
+        approval_policy: file.approval_policy.unwrap_or_default(),
+        user_instructions: file.user_instructions,
+        developer_instructions: file.developer_instructions,
+        experimental_instructions_file: file.experimental_instructions_file,
+        hide_agent_reasoning: file.hide_agent_reasoning,
+        show_raw_agent_reasoning: file.show_raw_agent_reasoning,
+        disable_response_storage: file.disable_response_storage,
+        kill_grace_ms: file.kill_grace_ms.unwrap_or(DEFAULT_KILL_GRACE_MS),
+        approval_timeout_ms: file.approval_timeout_ms,
+    }
+}
