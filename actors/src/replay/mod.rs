@@ -4,7 +4,7 @@
 //! # The recording
 //!
 //! A recording is JSONL: each line is one exchange, a request to `POST …/responses` and its answer. Blank lines are
-//! skipped; a field that is not listed here is an error.
+//! skipped; a field that is not listed here is an error. Broken in two for this page:
 //!
 //! ```json
 //! {"request": {"contains": ["list the files"], "lacks": ["function_call_output"]},
@@ -30,12 +30,19 @@
 //!
 //! Each exchange answers once. A request gets the first unused one that it matches: the next one, as long as a
 //! session goes as it was recorded; a later one where several sessions share a recording. A request that matches none is
-//! answered with status 400 and a message that says what the next exchange expected and what came instead.
+//! answered with status 400 and a message that says what the next exchange expected and what came instead; see
+//! [`ReplayServer::mismatches`].
 
 pub mod exchange;
+mod pace;
 mod recording;
+mod script;
+mod server;
 
+pub use pace::Pace;
 pub use recording::{
     Exchange, ExpectedRequest, RecordedResponse, Recording, RecordingError, ResponseContent,
     TimedEvent,
 };
+pub use script::Mismatch;
+pub use server::{ReplayOptions, ReplayServer};
