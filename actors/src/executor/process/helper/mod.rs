@@ -1,0 +1,78 @@
+//! The helper process: starts one command, watches over its tree, reports once nothing of it is left.
+//!
+//! It is single-threaded and has no runtime. That makes `fork` safe, `/proc/self/task` short and its start cheap.
+
+mod leader;
+mod line;
+mod tree;
+
+use super::control::{Left, Report};
+use super::launch::{HELPER_NAME, Order};
+use line::{EngineLine, Wake};
+use rustix::fd::AsFd;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tree::{LeaderEnd, Tree};
+
+/// How often orphans of a running command that died are waited for; until then they are zombies.
+const REAP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The exit code of a helper that was not started by an engine.
+const NOT_A_HELPER: u8 = 2;
+
+/// Call this first in `main`, before any thread exists. `None`: the program was started as itself, go on. `Some`: it
+/// was started by [`spawn`](super::spawn) as a helper, has done that work, and `main` returns this code.
+#[must_use]
+pub fn run_if_helper() -> Option<ExitCode> {
+    let mut arguments = env::args_os();
+    let called_as = arguments.next()?;
+    (Path::new(&called_as).file_name()? == HELPER_NAME).then(|| run(arguments))
+}
+
+fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let (Some(order), Ok(mut line)) = (Order::from_arguments(arguments), EngineLine::take_stdin())
+    else {
+        return ExitCode::from(NOT_A_HELPER);
+    };
+    let report = match leader::start(&order, &line) {
+        Ok(leader) => watch_over(leader, &mut line),
+        Err(reason) => Report::Failed(reason),
+    };
+    line.report(&report);
+    ExitCode::SUCCESS
+}
+
+/// Returns when the tree is gone.
+fn watch_over(leader: Pid, line: &mut EngineLine) -> Report {
+    let mut tree = Tree::of(leader);
+    let Ok(handle) = pidfd_open(leader, PidfdFlags::empty()) else {
+        tree.kill();
+        return Report::Failed("this kernel has no pidfd (Linux 5.3)".to_owned());
+    };
+    loop {
+        match line.wait(&[handle.as_fd()], Some(REAP_INTERVAL)) {
+            Wake::Nothing => {
+                tree.reap();
+            }
+            Wake::Child | Wake::Kill => break,
+            Wake::Terminate { grace } => {
+                tree.terminate(grace, line);
+                break;
+            }
+        }
+    }
+    let (end, left) = tree.kill();
+    report(end, left)
+}
+
+fn report(end: LeaderEnd, left: Left) -> Report {
+    match end {
+        LeaderEnd::Exited(code) => Report::Exited { code, left },
+        LeaderEnd::Signalled(signal) => Report::Signalled { signal, left },
+        LeaderEnd::OutOfReach => Report::OutOfReach { left },
+    }
+}

@@ -1,0 +1,129 @@
+//! What to run, and how it is told to the helper: the helper's command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The name under which a program runs as a helper (its `argv[0]`).
+pub(super) const HELPER_NAME: &str = "llmx-exec";
+
+/// Separates the helper's own arguments from the command's.
+const END_OF_OPTIONS: &str = "--";
+
+/// A program whose `main` starts with [`run_if_helper`](super::run_if_helper).
+///
+/// A program that does not would simply be started once more, with a socket as its stdin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelperPath(PathBuf);
+
+impl HelperPath {
+    /// The program that is running now, also when its file has been replaced or removed since it started.
+    #[must_use]
+    pub fn this_program() -> Self {
+        Self(PathBuf::from("/proc/self/exe"))
+    }
+
+    /// Another program, by its path.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    pub(super) fn as_path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+/// One command to run without a sandbox.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Program and arguments. A program without a slash is searched in the `PATH` of [`env`](Self::env). Other users
+    /// of the machine can read it, so it carries no secrets.
+    pub argv: Vec<OsString>,
+    /// Working directory of the command. The helper enters it, so a missing one is an
+    /// [`Ended::SpawnFailed`](super::Ended::SpawnFailed), told apart from a missing program.
+    pub cwd: PathBuf,
+    /// The whole environment of the command, see [`child_environment`](super::child_environment). Nothing is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// Who watches over the command.
+    pub helper: HelperPath,
+}
+
+impl Launch {
+    pub(super) fn helper_arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec![
+            self.cwd.clone().into_os_string(),
+            OsString::from(END_OF_OPTIONS),
+        ];
+        arguments.extend(self.argv.iter().cloned());
+        arguments
+    }
+}
+
+/// The helper's reading of its command line: `CWD -- PROGRAM [ARGUMENT]…`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) cwd: PathBuf,
+    pub(super) program: OsString,
+    pub(super) arguments: Vec<OsString>,
+}
+
+impl Order {
+    /// `None` for anything the engine would not have written.
+    pub(super) fn from_arguments(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        let cwd = PathBuf::from(arguments.next()?);
+        if arguments.next()? != END_OF_OPTIONS {
+            return None;
+        }
+        let program = arguments.next()?;
+        Some(Self {
+            cwd,
+            program,
+            arguments: arguments.collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(argv: &[&str]) -> Launch {
+        Launch {
+            argv: argv.iter().map(OsString::from).collect(),
+            cwd: PathBuf::from("/work dir"),
+            env: Vec::new(),
+            helper: HelperPath::this_program(),
+        }
+    }
+
+    #[test]
+    fn the_helper_reads_back_what_the_engine_wrote() {
+        for argv in [
+            &["true"][..],
+            &["--"],
+            &["sh", "-c", "echo -- \"$@\"", "--", ""],
+        ] {
+            let order = Order::from_arguments(launch(argv).helper_arguments().into_iter()).unwrap();
+            assert_eq!(order.cwd, PathBuf::from("/work dir"));
+            assert_eq!(order.program, argv[0]);
+            assert_eq!(order.arguments, argv[1..]);
+        }
+    }
+
+    #[test]
+    fn a_foreign_command_line_is_refused() {
+        for foreign in [
+            &[][..],
+            &["/"],
+            &["/", "--"],
+            &["/", "true"],
+            &["--", "true"],
+        ] {
+            assert_eq!(
+                Order::from_arguments(foreign.iter().map(OsString::from)),
+                None,
+                "{foreign:?}"
+            );
+        }
+    }
+}
