@@ -2,12 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails must fail its test")]
 
 use llmx_actors::config::{
-    Config, ConfigSources, Environment, EnvironmentInherit, Loaded, ProviderInfo, Secret,
-    ShellEnvironmentPolicy, WireApi, home_directory, load,
+    Config, ConfigSources, Environment, EnvironmentInherit, Loaded, ProviderInfo, Secret, ShellEnvironmentPolicy,
+    WireApi, home_directory, load,
 };
-use llmx_protocol::wire::policy::{
-    AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity,
-};
+use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use proptest::prelude::*;
 use serde_json::json;
 use std::{collections::BTreeMap, fs, path::Path, path::PathBuf};
@@ -29,8 +27,8 @@ fn outcome(toml: &str, overrides: &[&str], variables: &[(&str, &str)]) -> Result
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("config.toml"), toml).unwrap();
     let prefix = format!("{}/", home.path().display());
-    let mut loaded = load(&sources(home.path(), overrides, variables))
-        .map_err(|error| error.to_string().replace(&prefix, ""))?;
+    let mut loaded =
+        load(&sources(home.path(), overrides, variables)).map_err(|error| error.to_string().replace(&prefix, ""))?;
     for warning in &mut loaded.warnings {
         *warning = warning.replace(&prefix, "");
     }
@@ -46,11 +44,7 @@ fn config(toml: &str) -> Config {
 }
 
 fn provider(toml: &str, id: &str, variables: &[(&str, &str)]) -> ProviderInfo {
-    loaded(toml, &[], variables)
-        .config
-        .provider(id)
-        .unwrap()
-        .clone()
+    loaded(toml, &[], variables).config.provider(id).unwrap().clone()
 }
 
 fn defaults() -> Config {
@@ -60,31 +54,16 @@ fn defaults() -> Config {
 #[test]
 fn without_any_source_the_defaults_hold() {
     let config = defaults();
-    assert_eq!(
-        (config.model.as_str(), config.model_provider.as_str()),
-        ("gpt-5", "openai")
-    );
+    assert_eq!((config.model.as_str(), config.model_provider.as_str()), ("gpt-5", "openai"));
     assert_eq!(config.approval_policy, AskForApproval::OnRequest);
     assert_eq!(config.sandbox_policy, SandboxPolicy::ReadOnly);
-    assert_eq!(
-        config.shell_environment_policy,
-        ShellEnvironmentPolicy::default()
-    );
-    assert_eq!(
-        (config.model_reasoning_effort, config.model_verbosity),
-        (None, None)
-    );
+    assert_eq!(config.shell_environment_policy, ShellEnvironmentPolicy::default());
+    assert_eq!((config.model_reasoning_effort, config.model_verbosity), (None, None));
     assert_eq!(config.model_reasoning_summary, ReasoningSummary::Auto);
-    assert_eq!(
-        (config.kill_grace_ms, config.approval_timeout_ms),
-        (100, None)
-    );
+    assert_eq!((config.kill_grace_ms, config.approval_timeout_ms), (100, None));
     assert!(!config.hide_agent_reasoning && !config.show_raw_agent_reasoning);
     assert!(!config.disable_response_storage);
-    assert_eq!(
-        config.providers.keys().collect::<Vec<_>>(),
-        ["litellm", "openai", "oss", "replay"]
-    );
+    assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["litellm", "openai", "oss", "replay"]);
 }
 
 #[test]
@@ -169,10 +148,7 @@ fn workspace_settings_count_only_in_workspace_write_mode() {
     let cases = [
         ("", SandboxPolicy::ReadOnly),
         ("sandbox_mode = 'read-only'", SandboxPolicy::ReadOnly),
-        (
-            "sandbox_mode = 'danger-full-access'",
-            SandboxPolicy::DangerFullAccess,
-        ),
+        ("sandbox_mode = 'danger-full-access'", SandboxPolicy::DangerFullAccess),
     ];
     for (mode, policy) in cases {
         assert_eq!(config(&format!("{mode}\n{table}")).sandbox_policy, policy);
@@ -224,10 +200,7 @@ fn unknown_keys_are_warned_about_by_their_dotted_names() {
     ];
     let warnings = keys.map(|key| format!("config.toml: unknown key `{key}` is ignored"));
     assert_eq!(loaded(toml, &[], &[]).warnings, warnings);
-    assert_eq!(
-        loaded("", &["x.y=1"], &[]).warnings,
-        ["-c x.y: unknown key `x` is ignored"]
-    );
+    assert_eq!(loaded("", &["x.y=1"], &[]).warnings, ["-c x.y: unknown key `x` is ignored"]);
 }
 
 #[test]
@@ -256,10 +229,7 @@ fn keys_that_others_use_are_no_reason_to_warn() {
 #[test]
 fn errors_name_the_place_the_key_and_what_was_expected() {
     let cases = [
-        (
-            "model = 5",
-            "config.toml: `model`: invalid type: integer `5`, expected a string",
-        ),
+        ("model = 5", "config.toml: `model`: invalid type: integer `5`, expected a string"),
         (
             "approval_policy = 'sometimes'",
             "config.toml: `approval_policy`: unknown variant `sometimes`, expected one of \
@@ -291,10 +261,7 @@ fn errors_name_the_place_the_key_and_what_was_expected() {
              expected absolute paths, found `here`",
         ),
         ("model_provider = 'x'", "Model provider `x` not found"),
-        (
-            "a = 1\nmodel = 'é' 'x'",
-            "config.toml:2:13: unexpected key or value, expected newline, `#`",
-        ),
+        ("a = 1\nmodel = 'é' 'x'", "config.toml:2:13: unexpected key or value, expected newline, `#`"),
         ("a = 1\na = 2", "config.toml:2:1: duplicate key"),
     ];
     for (toml, expected) in cases {
@@ -305,18 +272,9 @@ fn errors_name_the_place_the_key_and_what_was_expected() {
 #[test]
 fn an_error_in_an_override_names_the_override() {
     let cases = [
-        (
-            "model=5",
-            "-c model: `model`: invalid type: integer `5`, expected a string",
-        ),
-        (
-            "model.x=5",
-            "-c model.x: `model`: invalid type: map, expected a string",
-        ),
-        (
-            "sandbox_mode=x",
-            "-c sandbox_mode: `sandbox_mode`: unknown variant `x`",
-        ),
+        ("model=5", "-c model: `model`: invalid type: integer `5`, expected a string"),
+        ("model.x=5", "-c model.x: `model`: invalid type: map, expected a string"),
+        ("sandbox_mode=x", "-c sandbox_mode: `sandbox_mode`: unknown variant `x`"),
         ("nothing", "-c nothing: expected key=value"),
         ("model_provider=x", "Model provider `x` not found"),
     ];
@@ -333,23 +291,15 @@ fn a_file_that_cannot_be_read_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.toml");
     fs::create_dir(&file).unwrap();
-    let error = load(&sources(home.path(), &[], &[]))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with(&format!("failed to read {}: ", file.display())),
-        "{error}"
-    );
+    let error = load(&sources(home.path(), &[], &[])).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("failed to read {}: ", file.display())), "{error}");
 }
 
 #[test]
 fn a_syntax_error_does_not_quote_the_line() {
     let toml = "[model_providers.a]\nexperimental_bearer_token = sk-hunter2";
     let error = outcome(toml, &[], &[]).unwrap_err();
-    assert!(
-        error.starts_with("config.toml:2:") && !error.contains("hunter2"),
-        "{error}"
-    );
+    assert!(error.starts_with("config.toml:2:") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
@@ -357,14 +307,8 @@ fn a_provider_has_the_documented_defaults() {
     let info = provider("[model_providers.mine]", "mine", &[]);
     assert_eq!(info, ProviderInfo::named("mine"));
     assert_eq!((info.request_max_retries, info.stream_max_retries), (4, 5));
-    assert_eq!(
-        (info.stream_idle_timeout_ms, info.max_tokens),
-        (300_000, 20_480)
-    );
-    assert_eq!(
-        (info.wire_api, info.store_responses),
-        (WireApi::Responses, false)
-    );
+    assert_eq!((info.stream_idle_timeout_ms, info.max_tokens), (300_000, 20_480));
+    assert_eq!((info.wire_api, info.store_responses), (WireApi::Responses, false));
     assert_eq!(info.base_url, "https://api.openai.com/v1");
 }
 
@@ -376,41 +320,22 @@ fn base_urls_of_built_ins_follow_the_environment() {
         ("openai", "LLMX_BASE_URL", "http://x/v1/", "http://x/v1"),
         ("litellm", "LLMX_BASE_URL", "", "http://localhost:4000/v1"),
         ("litellm", "LLMX_BASE_URL", "http://x/v1", "http://x/v1"),
-        (
-            "oss",
-            "LLMX_BASE_URL",
-            "http://x/v1",
-            "http://localhost:11434/v1",
-        ),
+        ("oss", "LLMX_BASE_URL", "http://x/v1", "http://localhost:11434/v1"),
         ("oss", "LLMX_OSS_PORT", "99", "http://localhost:99/v1"),
         ("oss", "LLMX_OSS_BASE_URL", "http://y/v1", "http://y/v1"),
     ];
     for (id, variable, value, expected) in cases {
         let config = loaded("", &[], &[(variable, value)]).config;
-        assert_eq!(
-            config.provider(id).unwrap().base_url,
-            expected,
-            "{id} {variable}={value}"
-        );
+        assert_eq!(config.provider(id).unwrap().base_url, expected, "{id} {variable}={value}");
         assert_eq!(config.model_provider, "openai");
     }
 }
 
 #[test]
 fn an_entry_changes_a_built_in_field_by_field() {
-    let info = provider(
-        "[model_providers.litellm]\nrequest_max_retries = 1",
-        "litellm",
-        &[],
-    );
+    let info = provider("[model_providers.litellm]\nrequest_max_retries = 1", "litellm", &[]);
     let untouched = provider("", "litellm", &[]);
-    assert_eq!(
-        info,
-        ProviderInfo {
-            request_max_retries: 1,
-            ..untouched
-        }
-    );
+    assert_eq!(info, ProviderInfo { request_max_retries: 1, ..untouched });
 }
 
 #[test]
@@ -421,18 +346,8 @@ fn only_the_openai_server_is_trusted_to_keep_responses() {
         ("", "openai", "http://proxy/v1", false),
         ("", "litellm", "", false),
         (proxied, "openai", "", false),
-        (
-            &format!("{proxied}\nstore_responses = true"),
-            "openai",
-            "",
-            true,
-        ),
-        (
-            "[model_providers.openai]\nstore_responses = false",
-            "openai",
-            "",
-            false,
-        ),
+        (&format!("{proxied}\nstore_responses = true"), "openai", "", true),
+        ("[model_providers.openai]\nstore_responses = false", "openai", "", false),
         ("[model_providers.mine]", "mine", "", false),
     ];
     for (toml, id, base_url, expected) in cases {
@@ -445,10 +360,7 @@ fn only_the_openai_server_is_trusted_to_keep_responses() {
 fn retries_are_capped() {
     let toml = "[model_providers.mine]\nrequest_max_retries = 101\nstream_max_retries = 0";
     let info = provider(toml, "mine", &[]);
-    assert_eq!(
-        (info.request_max_retries, info.stream_max_retries),
-        (100, 0)
-    );
+    assert_eq!((info.request_max_retries, info.stream_max_retries), (100, 0));
 }
 
 #[test]
@@ -468,27 +380,13 @@ fn the_api_key_is_the_token_or_else_the_variable() {
         (named, "", Err("Missing environment variable: `K`.")),
         (named, " ", Err("Missing environment variable: `K`.")),
         (named, " key\n", Ok(Some("key"))),
-        (
-            "env_key = 'K'\nexperimental_bearer_token = 't'",
-            "key",
-            Ok(Some("t")),
-        ),
-        (
-            "env_key = 'K'\nenv_key_instructions = 'Ask Ann.'",
-            "",
-            Err("Missing environment variable: `K`. Ask Ann."),
-        ),
+        ("env_key = 'K'\nexperimental_bearer_token = 't'", "key", Ok(Some("t"))),
+        ("env_key = 'K'\nenv_key_instructions = 'Ask Ann.'", "", Err("Missing environment variable: `K`. Ask Ann.")),
     ];
     for (fields, value, expected) in cases {
         let info = provider(&format!("[model_providers.p]\n{fields}"), "p", &[]);
-        let expected = expected
-            .map(|key| key.map(Secret::from))
-            .map_err(str::to_owned);
-        assert_eq!(
-            info.api_key(&environment(&[("K", value)])),
-            expected,
-            "{fields} {value}"
-        );
+        let expected = expected.map(|key| key.map(Secret::from)).map_err(str::to_owned);
+        assert_eq!(info.api_key(&environment(&[("K", value)])), expected, "{fields} {value}");
     }
 }
 
@@ -500,11 +398,7 @@ fn a_built_in_says_whether_it_can_do_without_a_key() {
     }
     let missing = "Missing environment variable: `LLMX_API_KEY`.".to_owned();
     assert_eq!(provider("", "openai", &[]).api_key(&none), Err(missing));
-    let named = provider(
-        "[model_providers.litellm]\nenv_key = 'MINE'",
-        "litellm",
-        &[],
-    );
+    let named = provider("[model_providers.litellm]\nenv_key = 'MINE'", "litellm", &[]);
     let missing = "Missing environment variable: `MINE`.".to_owned();
     assert_eq!(named.api_key(&none), Err(missing));
 }
@@ -514,13 +408,7 @@ fn headers_come_from_the_record_and_from_the_environment() {
     let toml = "[model_providers.p]\nhttp_headers = { A = '1' }\n\
                 env_http_headers = { B = 'VB', C = 'VC', D = 'VD' }";
     let headers = provider(toml, "p", &[]).headers(&environment(&[("VB", "2"), ("VC", " ")]));
-    assert_eq!(
-        headers,
-        [
-            ("A".to_owned(), "1".to_owned()),
-            ("B".to_owned(), "2".to_owned())
-        ]
-    );
+    assert_eq!(headers, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]);
 }
 
 #[test]
@@ -535,10 +423,7 @@ fn urls_join_the_base_the_path_and_the_query() {
     ];
     for (toml, expected) in cases {
         let info = provider(&format!("[model_providers.p]\n{toml}"), "p", &[]);
-        assert_eq!(
-            [info.url("responses"), info.url("/responses")],
-            [expected; 2]
-        );
+        assert_eq!([info.url("responses"), info.url("/responses")], [expected; 2]);
     }
 }
 
@@ -564,21 +449,13 @@ fn nothing_secret_is_printed() {
                 http_headers = { X = 'hunter2' }";
     let environment = environment(&[("LLMX_API_KEY", "hunter2")]);
     let printed = format!("{:?} {environment:?}", loaded(toml, &[], &[]));
-    assert!(
-        printed.contains("***") && printed.contains("LLMX_API_KEY"),
-        "{printed}"
-    );
+    assert!(printed.contains("***") && printed.contains("LLMX_API_KEY"), "{printed}");
     assert!(!printed.contains("hunter2"), "{printed}");
 }
 
 #[test]
 fn the_home_is_the_chosen_one_or_below_the_users() {
-    let cases = [
-        ("/l", "/h", Some("/l")),
-        (" ", "/h", Some("/h/.llmx")),
-        ("", "/h", Some("/h/.llmx")),
-        ("", "", None),
-    ];
+    let cases = [("/l", "/h", Some("/l")), (" ", "/h", Some("/h/.llmx")), ("", "/h", Some("/h/.llmx")), ("", "", None)];
     for (chosen, users, expected) in cases {
         let environment = environment(&[("LLMX_HOME", chosen), ("HOME", users)]);
         assert_eq!(home_directory(&environment), expected.map(PathBuf::from));
@@ -592,9 +469,7 @@ fn base_instructions_are_read_relative_to_the_session() {
     fs::write(cwd.path().join("blank.md"), " \n").unwrap();
     let read = |name: &str| {
         let config = config(&format!("experimental_instructions_file = '{name}'"));
-        config
-            .base_instructions(cwd.path())
-            .map_err(|error| error.to_string())
+        config.base_instructions(cwd.path()).map_err(|error| error.to_string())
     };
     assert_eq!(read("prompt.md"), Ok(Some("Be kind.".to_owned())));
     for name in ["blank.md", "absent.md"] {

@@ -2,9 +2,7 @@
 //! `settings`' business.
 
 use super::{EnvironmentInherit, ShellEnvironmentPolicy, provider::ProviderRecord};
-use llmx_protocol::wire::policy::{
-    AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity,
-};
+use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use serde::{Deserialize, de::IgnoredAny};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -115,45 +113,25 @@ struct EnvironmentPolicyTable {
 impl ConfigFile {
     /// The dotted keys that nobody knows.
     pub(super) fn unknown_keys(&self) -> Vec<String> {
-        let top = self
-            .others
-            .0
-            .keys()
-            .filter(|key| !NOT_USED_YET.contains(&key.as_str()))
-            .cloned();
+        let top = self.others.0.keys().filter(|key| !NOT_USED_YET.contains(&key.as_str())).cloned();
         let providers = self.model_providers.iter().flat_map(|(id, record)| {
             let table = format!("model_providers.{id}");
             record.others.within(&table).collect::<Vec<_>>()
         });
         top.chain(providers)
-            .chain(
-                self.sandbox_workspace_write
-                    .others
-                    .within("sandbox_workspace_write"),
-            )
-            .chain(
-                self.shell_environment_policy
-                    .others
-                    .within("shell_environment_policy"),
-            )
+            .chain(self.sandbox_workspace_write.others.within("sandbox_workspace_write"))
+            .chain(self.shell_environment_policy.others.within("shell_environment_policy"))
             .collect()
     }
 
     /// The keys that are known and have no effect so far.
     pub(super) fn unused_keys(&self) -> impl Iterator<Item = &str> {
-        self.others
-            .0
-            .keys()
-            .map(String::as_str)
-            .filter(|key| NOT_USED_YET.contains(key))
+        self.others.0.keys().map(String::as_str).filter(|key| NOT_USED_YET.contains(key))
     }
 
     /// A writable root that is not absolute, and so would mean another directory in every session.
     pub(super) fn relative_writable_root(&self) -> Option<&PathBuf> {
-        self.sandbox_workspace_write
-            .writable_roots
-            .iter()
-            .find(|root| !root.is_absolute())
+        self.sandbox_workspace_write.writable_roots.iter().find(|root| !root.is_absolute())
     }
 
     pub(super) fn sandbox_policy(&self) -> SandboxPolicy {

@@ -17,69 +17,42 @@ pub(super) struct Layers {
 
 impl Layers {
     pub(super) fn read(home: Option<&Path>, arguments: &[String]) -> Result<Self, ConfigError> {
-        let file = home
-            .map(|home| home.join("config.toml"))
-            .unwrap_or_default();
-        let mut merged = if home.is_some() {
-            read_table(&file)?
-        } else {
-            Table::new()
-        };
+        let file = home.map(|home| home.join("config.toml")).unwrap_or_default();
+        let mut merged = if home.is_some() { read_table(&file)? } else { Table::new() };
         let mut overridden = Vec::new();
         for argument in arguments {
             let change = Override::parse(argument)?;
             overridden.push(change.path.join("."));
             change.apply(&mut merged);
         }
-        Ok(Self {
-            merged,
-            file,
-            overridden,
-        })
+        Ok(Self { merged, file, overridden })
     }
 
     /// Gives every value its type.
     pub(super) fn typed(&self) -> Result<ConfigFile, ConfigError> {
-        ConfigFile::deserialize(self.merged.clone())
-            .map_err(|error| self.error(&key_of(&error), error.message()))
+        ConfigFile::deserialize(self.merged.clone()).map_err(|error| self.error(&key_of(&error), error.message()))
     }
 
     pub(super) fn error(&self, key: &str, problem: &str) -> ConfigError {
-        ConfigError::Value {
-            origin: self.origin(key),
-            key: key.to_owned(),
-            problem: problem.to_owned(),
-        }
+        ConfigError::Value { origin: self.origin(key), key: key.to_owned(), problem: problem.to_owned() }
     }
 
     /// Who set a key: the `-c` argument that names it, a part of it or a table around it, else the file.
     pub(super) fn origin(&self, key: &str) -> String {
-        let argument = self
-            .overridden
-            .iter()
-            .find(|path| is_within(path, key) || is_within(key, path));
-        argument.map_or_else(
-            || self.file.display().to_string(),
-            |path| format!("-c {path}"),
-        )
+        let argument = self.overridden.iter().find(|path| is_within(path, key) || is_within(key, path));
+        argument.map_or_else(|| self.file.display().to_string(), |path| format!("-c {path}"))
     }
 }
 
 fn is_within(key: &str, table: &str) -> bool {
-    key.strip_prefix(table)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn read_table(path: &Path) -> Result<Table, ConfigError> {
     match fs::read_to_string(path) {
-        Ok(text) => text
-            .parse()
-            .map_err(|error| syntax_error(path, &text, &error)),
+        Ok(text) => text.parse().map_err(|error| syntax_error(path, &text, &error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Table::new()),
-        Err(source) => Err(ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
     }
 }
 
@@ -99,10 +72,6 @@ fn syntax_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError
 /// `toml` tells the key of a bad value only in the last line of the error's printed form.
 fn key_of(error: &toml::de::Error) -> String {
     let printed = error.to_string();
-    let key = printed
-        .trim_end()
-        .rsplit("in `")
-        .next()
-        .and_then(|rest| rest.strip_suffix('`'));
+    let key = printed.trim_end().rsplit("in `").next().and_then(|rest| rest.strip_suffix('`'));
     key.unwrap_or_default().to_owned()
 }

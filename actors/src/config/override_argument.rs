@@ -14,13 +14,8 @@ impl Override {
     pub(super) fn parse(argument: &str) -> Result<Self, ConfigError> {
         let (key, value) = argument.split_once('=').unwrap_or((argument, ""));
         let path = dotted_path(key.trim()).filter(|_| argument.contains('='));
-        let path = path.ok_or_else(|| ConfigError::Override {
-            given: key.to_owned(),
-        })?;
-        Ok(Self {
-            path,
-            value: value_or_text(value.trim()),
-        })
+        let path = path.ok_or_else(|| ConfigError::Override { given: key.to_owned() })?;
+        Ok(Self { path, value: value_or_text(value.trim()) })
     }
 
     /// Sets the value in `table`. Whatever is in the way of an intermediate table is replaced by one.
@@ -63,8 +58,7 @@ fn dotted_path(key: &str) -> Option<Vec<String>> {
 
 /// A TOML value, or else the text itself without the quotes around it.
 fn value_or_text(text: &str) -> Value {
-    text.parse()
-        .unwrap_or_else(|_| Value::String(text.trim_matches(['"', '\'']).to_owned()))
+    text.parse().unwrap_or_else(|_| Value::String(text.trim_matches(['"', '\'']).to_owned()))
 }
 
 #[cfg(test)]
@@ -106,9 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_not_key_and_value_is_refused() {
-        for argument in [
-            "", "a", "=1", "a.=1", ".a=1", "a b=1", "a\nb=1", "[a]=1", "#a=1",
-        ] {
+        for argument in ["", "a", "=1", "a.=1", ".a=1", "a b=1", "a\nb=1", "[a]=1", "#a=1"] {
             assert!(Override::parse(argument).is_err(), "{argument:?}");
         }
     }

@@ -117,41 +117,25 @@ impl ProviderInfo {
     }
 
     fn missing_key(&self, variable: &str) -> String {
-        let instructions = self
-            .env_key_instructions
-            .iter()
-            .map(|text| format!(" {text}"))
-            .collect::<String>();
+        let instructions = self.env_key_instructions.iter().map(|text| format!(" {text}")).collect::<String>();
         format!("Missing environment variable: `{variable}`.{instructions}")
     }
 
     /// The URL of an endpoint, `responses` for example, with the provider's query parameters.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        let parameters = self
-            .query_params
-            .iter()
-            .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+        let parameters = self.query_params.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
         let query = parameters.collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
-        format!(
-            "{}/{}{mark}{query}",
-            self.base_url,
-            path.trim_start_matches('/')
-        )
+        format!("{}/{}{mark}{query}", self.base_url, path.trim_start_matches('/'))
     }
 
     /// The provider's own headers, names as configured. Their values may be credentials.
     #[must_use]
     pub fn headers(&self, environment: &Environment) -> Vec<(String, String)> {
-        let fixed = self
-            .http_headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let fixed = self.http_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
         let named = self.env_http_headers.iter();
-        let named = named.filter_map(|(name, variable)| {
-            Some((name.clone(), environment.value(variable)?.to_owned()))
-        });
+        let named = named.filter_map(|(name, variable)| Some((name.clone(), environment.value(variable)?.to_owned())));
         fixed.chain(named).collect()
     }
 }
@@ -159,9 +143,7 @@ impl ProviderInfo {
 /// RFC 3986: everything but the unreserved characters as `%XX`.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     };
     text.bytes().map(escape).collect()
@@ -202,28 +184,16 @@ impl ProviderRecord {
             env_key_required: self.env_key.is_some() || base.env_key_required,
             env_key: self.env_key.or(base.env_key),
             env_key_instructions: self.env_key_instructions.or(base.env_key_instructions),
-            experimental_bearer_token: self
-                .experimental_bearer_token
-                .or(base.experimental_bearer_token),
+            experimental_bearer_token: self.experimental_bearer_token.or(base.experimental_bearer_token),
             wire_api: self.wire_api.unwrap_or(base.wire_api),
             query_params: self.query_params.unwrap_or(base.query_params),
             http_headers: self.http_headers.unwrap_or(base.http_headers),
             env_http_headers: self.env_http_headers.unwrap_or(base.env_http_headers),
-            request_max_retries: self
-                .request_max_retries
-                .unwrap_or(base.request_max_retries)
-                .min(MOST_RETRIES),
-            stream_max_retries: self
-                .stream_max_retries
-                .unwrap_or(base.stream_max_retries)
-                .min(MOST_RETRIES),
-            stream_idle_timeout_ms: self
-                .stream_idle_timeout_ms
-                .unwrap_or(base.stream_idle_timeout_ms),
+            request_max_retries: self.request_max_retries.unwrap_or(base.request_max_retries).min(MOST_RETRIES),
+            stream_max_retries: self.stream_max_retries.unwrap_or(base.stream_max_retries).min(MOST_RETRIES),
+            stream_idle_timeout_ms: self.stream_idle_timeout_ms.unwrap_or(base.stream_idle_timeout_ms),
             max_tokens: self.max_tokens.unwrap_or(base.max_tokens),
-            requires_openai_auth: self
-                .requires_openai_auth
-                .unwrap_or(base.requires_openai_auth),
+            requires_openai_auth: self.requires_openai_auth.unwrap_or(base.requires_openai_auth),
             store_responses: self.store_responses.unwrap_or(base.store_responses),
             recording: self.recording.or(base.recording),
         }

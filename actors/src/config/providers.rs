@@ -19,10 +19,7 @@ pub(super) fn resolve(
         let record = written.remove(*id).unwrap_or_default();
         *base = finished(id, record, base.clone());
     }
-    let mut providers: BTreeMap<_, _> = providers
-        .into_iter()
-        .map(|(id, info)| (id.to_owned(), info))
-        .collect();
+    let mut providers: BTreeMap<_, _> = providers.into_iter().map(|(id, info)| (id.to_owned(), info)).collect();
     for (id, record) in written {
         let info = record.over(ProviderInfo::named(&id));
         providers.insert(id, info);
@@ -35,10 +32,7 @@ fn finished(id: &str, record: ProviderRecord, base: ProviderInfo) -> ProviderInf
     let written = record.store_responses;
     let info = record.over(base);
     let kept = id == "openai" && info.base_url == OPENAI_BASE_URL;
-    ProviderInfo {
-        store_responses: written.unwrap_or(kept),
-        ..info
-    }
+    ProviderInfo { store_responses: written.unwrap_or(kept), ..info }
 }
 
 fn built_in(environment: &Environment) -> BTreeMap<&'static str, ProviderInfo> {
@@ -46,30 +40,19 @@ fn built_in(environment: &Environment) -> BTreeMap<&'static str, ProviderInfo> {
         ("openai", openai(environment)),
         ("litellm", litellm(environment)),
         ("oss", oss(environment)),
-        (
-            "replay",
-            ProviderInfo {
-                base_url: REPLAY_BASE_URL.to_owned(),
-                ..ProviderInfo::named("Replay")
-            },
-        ),
+        ("replay", ProviderInfo { base_url: REPLAY_BASE_URL.to_owned(), ..ProviderInfo::named("Replay") }),
     ])
 }
 
 fn openai(environment: &Environment) -> ProviderInfo {
-    let from_environment = [
-        ("OpenAI-Organization", "OPENAI_ORGANIZATION"),
-        ("OpenAI-Project", "OPENAI_PROJECT"),
-    ];
+    let from_environment = [("OpenAI-Organization", "OPENAI_ORGANIZATION"), ("OpenAI-Project", "OPENAI_PROJECT")];
     ProviderInfo {
         base_url: shared_base_url(environment, OPENAI_BASE_URL),
         env_key: Some(API_KEY.to_owned()),
         env_key_required: true,
         requires_openai_auth: true,
         http_headers: BTreeMap::from([("version".to_owned(), env!("CARGO_PKG_VERSION").into())]),
-        env_http_headers: from_environment
-            .map(|(header, name)| (header.to_owned(), name.to_owned()))
-            .into(),
+        env_http_headers: from_environment.map(|(header, name)| (header.to_owned(), name.to_owned())).into(),
         ..ProviderInfo::named("OpenAI")
     }
 }
@@ -86,15 +69,9 @@ fn oss(environment: &Environment) -> ProviderInfo {
     let port = environment.value("LLMX_OSS_PORT").unwrap_or(OLLAMA_PORT);
     let local = format!("http://localhost:{port}/v1");
     let base_url = environment.value("LLMX_OSS_BASE_URL").unwrap_or(&local);
-    ProviderInfo {
-        base_url: base_url.to_owned(),
-        ..ProviderInfo::named("gpt-oss")
-    }
+    ProviderInfo { base_url: base_url.to_owned(), ..ProviderInfo::named("gpt-oss") }
 }
 
 fn shared_base_url(environment: &Environment, default: &str) -> String {
-    environment
-        .value("LLMX_BASE_URL")
-        .unwrap_or(default)
-        .to_owned()
+    environment.value("LLMX_BASE_URL").unwrap_or(default).to_owned()
 }

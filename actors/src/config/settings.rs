@@ -1,12 +1,9 @@
 //! The configuration in use: every key with its type, every default filled in.
 
 use super::{
-    ConfigError, Environment, ProviderInfo, ShellEnvironmentPolicy, file::ConfigFile,
-    layers::Layers, providers,
+    ConfigError, Environment, ProviderInfo, ShellEnvironmentPolicy, file::ConfigFile, layers::Layers, providers,
 };
-use llmx_protocol::wire::policy::{
-    AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity,
-};
+use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -84,9 +81,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::UnknownProvider`].
     pub fn provider(&self, id: &str) -> Result<&ProviderInfo, ConfigError> {
-        self.providers
-            .get(id)
-            .ok_or_else(|| ConfigError::UnknownProvider(id.to_owned()))
+        self.providers.get(id).ok_or_else(|| ConfigError::UnknownProvider(id.to_owned()))
     }
 
     /// Reads `experimental_instructions_file`, relative to the session's directory; `None` without one.
@@ -99,10 +94,9 @@ impl Config {
         };
         let path = cwd.join(file);
         match fs::read_to_string(&path) {
-            Ok(text) if text.trim().is_empty() => Err(ConfigError::Unreadable {
-                path,
-                source: io::Error::other("the file is blank"),
-            }),
+            Ok(text) if text.trim().is_empty() => {
+                Err(ConfigError::Unreadable { path, source: io::Error::other("the file is blank") })
+            }
             Ok(text) => Ok(Some(text)),
             Err(source) => Err(ConfigError::Unreadable { path, source }),
         }
@@ -139,9 +133,7 @@ fn settle(file: ConfigFile, environment: &Environment) -> Config {
         sandbox_policy: file.sandbox_policy(),
         shell_environment_policy: file.shell_environment_policy(),
         model: file.model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
-        model_provider: file
-            .model_provider
-            .unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
+        model_provider: file.model_provider.unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
         providers: providers::resolve(file.model_providers, environment),
         model_reasoning_effort: file.model_reasoning_effort,
         model_reasoning_summary: file.model_reasoning_summary.unwrap_or_default(),

@@ -16,15 +16,8 @@ pub fn text_answer(text: &str) -> Exchange {
         json!({"type": "response.output_text.delta", "item_id": "msg_{{n}}", "output_index": 0,
                "content_index": 0, "delta": word})
     });
-    let done = item(
-        "completed",
-        json!([{"type": "output_text", "text": text, "annotations": []}]),
-    );
-    events(one_item(
-        &item("in_progress", json!([])),
-        deltas.collect(),
-        &done,
-    ))
+    let done = item("completed", json!([{"type": "output_text", "text": text, "annotations": []}]));
+    events(one_item(&item("in_progress", json!([])), deltas.collect(), &done))
 }
 
 /// The model calls the tool `shell` with a command.
@@ -41,25 +34,19 @@ pub fn tool_call(name: &str, call_id: &str, arguments: &Value) -> Exchange {
         json!({"type": "function_call", "id": "fc_{{n}}", "call_id": call_id, "name": name,
                "status": status, "arguments": arguments})
     };
-    let place = |event: &str, field: &str| json!({"type": event, "item_id": "fc_{{n}}", "output_index": 0, field: arguments});
+    let place =
+        |event: &str, field: &str| json!({"type": event, "item_id": "fc_{{n}}", "output_index": 0, field: arguments});
     let deltas = vec![
         place("response.function_call_arguments.delta", "delta"),
         place("response.function_call_arguments.done", "arguments"),
     ];
-    events(one_item(
-        &item("in_progress", ""),
-        deltas,
-        &item("completed", &arguments),
-    ))
+    events(one_item(&item("in_progress", ""), deltas, &item("completed", &arguments)))
 }
 
 /// The model answers with these events, whatever they are.
 #[must_use]
 pub fn events(events: Vec<Value>) -> Exchange {
-    let events = events
-        .into_iter()
-        .map(|data| TimedEvent { after_ms: 0, data })
-        .collect();
+    let events = events.into_iter().map(|data| TimedEvent { after_ms: 0, data }).collect();
     answer(StatusCode::OK, ResponseContent::Events(events))
 }
 
@@ -88,9 +75,7 @@ impl Exchange {
     #[must_use]
     pub fn paced(mut self, after_ms: u64) -> Self {
         if let ResponseContent::Events(events) = &mut self.response.content {
-            events
-                .iter_mut()
-                .for_each(|event| event.after_ms = after_ms);
+            events.iter_mut().for_each(|event| event.after_ms = after_ms);
         }
         self
     }
@@ -109,12 +94,7 @@ impl Exchange {
 fn answer(status: StatusCode, content: ResponseContent) -> Exchange {
     Exchange {
         request: ExpectedRequest::default(),
-        response: RecordedResponse {
-            status,
-            headers: HeaderMap::new(),
-            content,
-            cut: false,
-        },
+        response: RecordedResponse { status, headers: HeaderMap::new(), content, cut: false },
     }
 }
 

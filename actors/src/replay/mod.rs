@@ -41,8 +41,7 @@ mod server;
 
 pub use pace::Pace;
 pub use recording::{
-    Exchange, ExpectedRequest, RecordedResponse, Recording, RecordingError, ResponseContent,
-    TimedEvent,
+    Exchange, ExpectedRequest, RecordedResponse, Recording, RecordingError, ResponseContent, TimedEvent,
 };
 pub use script::Mismatch;
 pub use server::{ReplayOptions, ReplayServer};

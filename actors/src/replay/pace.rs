@@ -20,9 +20,7 @@ impl Pace {
         match self {
             Self::Recorded => recorded,
             Self::Immediate => Duration::ZERO,
-            Self::Factor(factor) => {
-                Duration::try_from_secs_f64(recorded.as_secs_f64() * factor).unwrap_or_default()
-            }
+            Self::Factor(factor) => Duration::try_from_secs_f64(recorded.as_secs_f64() * factor).unwrap_or_default(),
         }
     }
 }

@@ -113,15 +113,10 @@ impl Recording {
     /// # Errors
     /// [`RecordingError::Line`] for the first line that is not an exchange.
     pub fn parse(text: &str) -> Result<Self, RecordingError> {
-        let lines = (1..)
-            .zip(text.lines())
-            .filter(|(_, line)| !line.trim().is_empty());
-        let exchanges = lines.map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| line_error(number, &error))
-        });
-        Ok(Self {
-            exchanges: exchanges.collect::<Result<_, _>>()?,
-        })
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        let exchanges =
+            lines.map(|(number, line)| serde_json::from_str(line).map_err(|error| line_error(number, &error)));
+        Ok(Self { exchanges: exchanges.collect::<Result<_, _>>()? })
     }
 
     /// Reads a recording from a file.
@@ -129,14 +124,9 @@ impl Recording {
     /// # Errors
     /// [`RecordingError::Unreadable`], or [`RecordingError::InFile`] for the first line that is not an exchange.
     pub fn load(path: &Path) -> Result<Self, RecordingError> {
-        let text = fs::read_to_string(path).map_err(|source| RecordingError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text).map_err(|error| RecordingError::InFile {
-            path: path.to_owned(),
-            source: Box::new(error),
-        })
+        let text =
+            fs::read_to_string(path).map_err(|source| RecordingError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|error| RecordingError::InFile { path: path.to_owned(), source: Box::new(error) })
     }
 }
 
@@ -151,11 +141,7 @@ fn line_error(line: usize, error: &serde_json::Error) -> RecordingError {
     let printed = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let problem = printed.strip_suffix(&place).unwrap_or(&printed).to_owned();
-    RecordingError::Line {
-        line,
-        column: error.column(),
-        problem,
-    }
+    RecordingError::Line { line, column: error.column(), problem }
 }
 
 #[derive(Deserialize)]
@@ -182,19 +168,12 @@ impl TryFrom<WrittenResponse> for RecordedResponse {
             (None, None) => return Err("`response` has neither `events` nor `body`".to_owned()),
         };
         let status = status(written.status.unwrap_or(200))?;
-        Ok(Self {
-            status,
-            headers: headers(&written.headers)?,
-            content,
-            cut: written.cut,
-        })
+        Ok(Self { status, headers: headers(&written.headers)?, content, cut: written.cut })
     }
 }
 
 fn status(code: u16) -> Result<StatusCode, String> {
-    let status = StatusCode::from_u16(code)
-        .ok()
-        .filter(|_| (200..600).contains(&code));
+    let status = StatusCode::from_u16(code).ok().filter(|_| (200..600).contains(&code));
     status.ok_or_else(|| format!("`response.status` is {code}, expected 200 to 599"))
 }
 
@@ -210,17 +189,9 @@ fn headers(written: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
 
 /// Whether a header tells how the recorded bytes travelled, which says nothing about how these will.
 fn frames_the_body(name: &str) -> bool {
-    const FRAMING: [&str; 6] = [
-        "connection",
-        "content-encoding",
-        "content-length",
-        "keep-alive",
-        "trailer",
-        "transfer-encoding",
-    ];
-    FRAMING
-        .iter()
-        .any(|framing| name.eq_ignore_ascii_case(framing))
+    const FRAMING: [&str; 6] =
+        ["connection", "content-encoding", "content-length", "keep-alive", "trailer", "transfer-encoding"];
+    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 #[cfg(test)]
@@ -229,26 +200,17 @@ mod tests {
 
     fn answer(response: &str) -> RecordedResponse {
         let line = format!(r#"{{"response":{response}}}"#);
-        Recording::parse(&line)
-            .unwrap()
-            .exchanges
-            .remove(0)
-            .response
+        Recording::parse(&line).unwrap().exchanges.remove(0).response
     }
 
     #[test]
     fn absent_fields_have_their_defaults() {
-        let recording =
-            Recording::parse("\n{\"response\":{\"events\":[{\"data\":{}}]}}\n\n").unwrap();
-        let [exchange] = &recording.exchanges[..] else {
-            panic!("{recording:?}")
-        };
+        let recording = Recording::parse("\n{\"response\":{\"events\":[{\"data\":{}}]}}\n\n").unwrap();
+        let [exchange] = &recording.exchanges[..] else { panic!("{recording:?}") };
         assert!(exchange.request.contains.is_empty() && exchange.request.lacks.is_empty());
         assert_eq!(exchange.response.status, 200);
         assert!(exchange.response.headers.is_empty() && !exchange.response.cut);
-        let ResponseContent::Events(events) = &exchange.response.content else {
-            panic!("{exchange:?}")
-        };
+        let ResponseContent::Events(events) = &exchange.response.content else { panic!("{exchange:?}") };
         assert_eq!(events[0].after_ms, 0);
     }
 
@@ -262,28 +224,16 @@ mod tests {
 
     #[test]
     fn a_body_is_text_or_json() {
-        for (body, expected) in [
-            (r#""plain""#, "plain"),
-            (r#"{"error":{"code":1}}"#, r#"{"error":{"code":1}}"#),
-        ] {
+        for (body, expected) in [(r#""plain""#, "plain"), (r#"{"error":{"code":1}}"#, r#"{"error":{"code":1}}"#)] {
             let content = answer(&format!(r#"{{"body":{body}}}"#)).content;
-            assert!(
-                matches!(&content, ResponseContent::Body(text) if text == expected),
-                "{content:?}"
-            );
+            assert!(matches!(&content, ResponseContent::Body(text) if text == expected), "{content:?}");
         }
     }
 
     #[test]
     fn headers_that_frame_the_recorded_body_are_left_out() {
         let headers = answer(r#"{"headers":{"Content-Length":"9","X-A":"1"},"body":""}"#).headers;
-        assert_eq!(
-            headers
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect::<Vec<_>>(),
-            ["x-a"]
-        );
+        assert_eq!(headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["x-a"]);
     }
 
     #[test]
@@ -296,14 +246,8 @@ mod tests {
                 r#"{"request":{"contain":[]},"response":{"body":""}}"#,
                 "line 2, column 21: unknown field `contain`, expected one of `contains`, `lacks`, `body`",
             ),
-            (
-                r#"{"response":{}}"#,
-                "line 2, column 15: `response` has neither `events` nor `body`",
-            ),
-            (
-                r#"{"response":{"events":[],"body":""}}"#,
-                "line 2, column 36: `response` has both `events` and `body`",
-            ),
+            (r#"{"response":{}}"#, "line 2, column 15: `response` has neither `events` nor `body`"),
+            (r#"{"response":{"events":[],"body":""}}"#, "line 2, column 36: `response` has both `events` and `body`"),
             (
                 r#"{"response":{"status":100,"body":""}}"#,
                 "line 2, column 37: `response.status` is 100, expected 200 to 599",
@@ -328,18 +272,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("r.jsonl");
         let error = Recording::load(&path).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("failed to read {}: ", path.display())),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("failed to read {}: ", path.display())), "{error}");
         fs::write(&path, "{}").unwrap();
         let error = Recording::load(&path).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!(
-                "{}: line 1, column 2: missing field `response`",
-                path.display()
-            )
-        );
+        assert_eq!(error, format!("{}: line 1, column 2: missing field `response`", path.display()));
     }
 }

@@ -24,11 +24,7 @@ impl fmt::Display for Mismatch {
         if let Some(number) = self.exchange {
             write!(f, "exchange {number} ")?;
         }
-        write!(
-            f,
-            "{}; the request's last input item is {}",
-            self.expectation, self.last_input
-        )
+        write!(f, "{}; the request's last input item is {}", self.expectation, self.last_input)
     }
 }
 
@@ -41,22 +37,15 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(recording: Recording) -> Self {
-        let exchanges = recording
-            .exchanges
-            .into_iter()
-            .map(|exchange| Some(Rc::new(exchange)));
-        Self {
-            exchanges: exchanges.collect(),
-            mismatches: Vec::new(),
-        }
+        let exchanges = recording.exchanges.into_iter().map(|exchange| Some(Rc::new(exchange)));
+        Self { exchanges: exchanges.collect(), mismatches: Vec::new() }
     }
 
     /// The exchange that answers a request, with its number; it is used from now on.
     pub(super) fn answer(&mut self, body: &str) -> Result<(usize, Rc<Exchange>), Mismatch> {
         let request = RequestText::new(body);
         let found = (1..).zip(&mut self.exchanges).find_map(|(number, slot)| {
-            let exchange =
-                slot.take_if(|exchange| difference(&exchange.request, &request).is_none());
+            let exchange = slot.take_if(|exchange| difference(&exchange.request, &request).is_none());
             Some((number, exchange?))
         });
         found.ok_or_else(|| self.remember_mismatch(&request))
@@ -64,16 +53,11 @@ impl Script {
 
     /// The numbers of the exchanges nobody has asked for yet.
     pub(super) fn unused(&self) -> Vec<usize> {
-        (1..)
-            .zip(&self.exchanges)
-            .filter_map(|(number, slot)| slot.as_ref().map(|_| number))
-            .collect()
+        (1..).zip(&self.exchanges).filter_map(|(number, slot)| slot.as_ref().map(|_| number)).collect()
     }
 
     fn remember_mismatch(&mut self, request: &RequestText<'_>) -> Mismatch {
-        let next = (1..)
-            .zip(&self.exchanges)
-            .find_map(|(number, slot)| Some((number, slot.as_ref()?)));
+        let next = (1..).zip(&self.exchanges).find_map(|(number, slot)| Some((number, slot.as_ref()?)));
         let expectation = next.and_then(|(_, exchange)| difference(&exchange.request, request));
         let mismatch = Mismatch {
             exchange: next.map(|(number, _)| number),
@@ -101,10 +85,7 @@ struct RequestText<'a> {
 
 impl<'a> RequestText<'a> {
     fn new(raw: &'a str) -> Self {
-        Self {
-            raw,
-            json: serde_json::from_str(raw).unwrap_or_default(),
-        }
+        Self { raw, json: serde_json::from_str(raw).unwrap_or_default() }
     }
 
     fn has(&self, text: &str) -> bool {
@@ -113,20 +94,9 @@ impl<'a> RequestText<'a> {
 
     fn last_input(&self) -> String {
         let input = &self.json["input"];
-        let last = input
-            .as_array()
-            .and_then(|items| items.last())
-            .unwrap_or(input);
-        let shown = if last.is_null() {
-            self.raw.to_owned()
-        } else {
-            last.to_string()
-        };
-        if shown.len() <= SHOWN {
-            shown
-        } else {
-            format!("{}…", &shown[..shown.floor_char_boundary(SHOWN)])
-        }
+        let last = input.as_array().and_then(|items| items.last()).unwrap_or(input);
+        let shown = if last.is_null() { self.raw.to_owned() } else { last.to_string() };
+        if shown.len() <= SHOWN { shown } else { format!("{}…", &shown[..shown.floor_char_boundary(SHOWN)]) }
     }
 }
 
@@ -166,11 +136,7 @@ mod tests {
 
     #[test]
     fn a_request_that_does_not_match_the_next_gets_the_first_that_it_matches() {
-        let exchanges = vec![
-            text_answer("").contains("a"),
-            text_answer("").contains("b"),
-            text_answer("").lacks("c"),
-        ];
+        let exchanges = vec![text_answer("").contains("a"), text_answer("").contains("b"), text_answer("").lacks("c")];
         check(exchanges.clone(), &[("b", 2), ("a", 1), ("x", 3)]);
         check(exchanges.clone(), &[("c", 0), ("x", 3), ("a", 1), ("b", 2)]);
         check(exchanges, &[("ab", 1), ("ab", 2), ("ab", 3)]);
@@ -178,15 +144,7 @@ mod tests {
 
     #[test]
     fn every_expectation_must_be_met() {
-        let exchange = || {
-            vec![
-                text_answer("")
-                    .contains("a")
-                    .contains("b")
-                    .lacks("c")
-                    .lacks("d"),
-            ]
-        };
+        let exchange = || vec![text_answer("").contains("a").contains("b").lacks("c").lacks("d")];
         for (request, expected) in [("a b", 1), ("a", 0), ("b", 0), ("a b c", 0), ("a b d", 0)] {
             check(exchange(), &[(request, expected)]);
         }
@@ -206,46 +164,30 @@ mod tests {
         let request = r#"{"input":[{"text":"one"},{"text":"two"}]}"#;
         let item = r#"{"text":"two"}"#;
         let cases = [
-            (
-                vec![],
-                format!("every exchange was used; the request's last input item is {item}"),
-            ),
+            (vec![], format!("every exchange was used; the request's last input item is {item}")),
             (
                 vec![text_answer("").contains("one").contains("z")],
-                format!(
-                    "exchange 1 expects a request that contains \"z\"; the request's last input item is {item}"
-                ),
+                format!("exchange 1 expects a request that contains \"z\"; the request's last input item is {item}"),
             ),
             (
                 vec![text_answer("").lacks("two")],
-                format!(
-                    "exchange 1 expects a request that lacks \"two\"; the request's last input item is {item}"
-                ),
+                format!("exchange 1 expects a request that lacks \"two\"; the request's last input item is {item}"),
             ),
         ];
         for (exchanges, expected) in cases {
             let mut script = script(exchanges);
             let mismatch = script.answer(request).unwrap_err();
-            assert_eq!(
-                mismatch.to_string(),
-                format!("the recording has no answer: {expected}")
-            );
+            assert_eq!(mismatch.to_string(), format!("the recording has no answer: {expected}"));
             assert_eq!(script.mismatches, [mismatch]);
         }
     }
 
     #[test]
     fn what_a_mismatch_shows_is_bounded() {
-        let cases = [
-            (format!("é{}", "x".repeat(5_000)), 'x'),
-            ("é".repeat(5_000), 'é'),
-        ];
+        let cases = [(format!("é{}", "x".repeat(5_000)), 'x'), ("é".repeat(5_000), 'é')];
         for (request, last) in cases {
             let shown = script(vec![]).answer(&request).unwrap_err().last_input;
-            assert!(
-                shown.len() <= SHOWN + '…'.len_utf8() && shown.ends_with(&format!("{last}…")),
-                "{shown}"
-            );
+            assert!(shown.len() <= SHOWN + '…'.len_utf8() && shown.ends_with(&format!("{last}…")), "{shown}");
         }
     }
 

@@ -57,16 +57,9 @@ impl ReplayServer {
     pub async fn start(recording: Recording, options: ReplayOptions) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let desk = Rc::new(Desk {
-            script: RefCell::new(Script::new(recording)),
-            pace: options.pace,
-        });
+        let desk = Rc::new(Desk { script: RefCell::new(Script::new(recording)), pace: options.pace });
         let accepting = tokio::task::spawn_local(accept(listener, Rc::clone(&desk))).abort_handle();
-        Ok(Self {
-            address,
-            desk,
-            accepting,
-        })
+        Ok(Self { address, desk, accepting })
     }
 
     /// What a provider has as `base_url`: `http://127.0.0.1:PORT/v1`.
@@ -123,18 +116,12 @@ async fn serve(stream: TcpStream, desk: Rc<Desk>) {
         tracing::debug!(%error, "replay: TCP_NODELAY");
     }
     let service = service_fn(|request| respond(request, &desk));
-    if let Err(error) = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-    {
+    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "replay: the connection ended early");
     }
 }
 
-async fn respond(
-    request: Request<Incoming>,
-    desk: &Desk,
-) -> Result<Response<ReplayBody>, Infallible> {
+async fn respond(request: Request<Incoming>, desk: &Desk) -> Result<Response<ReplayBody>, Infallible> {
     let path = request.uri().path();
     Ok(match *request.method() {
         Method::POST if path.ends_with("/responses") => answer(request.into_body(), desk).await,
@@ -147,26 +134,15 @@ async fn answer(body: Incoming, desk: &Desk) -> Response<ReplayBody> {
     let body = match Limited::new(body, LARGEST_REQUEST).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => {
-            return refusal(
-                StatusCode::BAD_REQUEST,
-                "unreadable_request",
-                &error.to_string(),
-            );
+            return refusal(StatusCode::BAD_REQUEST, "unreadable_request", &error.to_string());
         }
     };
-    let answer = desk
-        .script
-        .borrow_mut()
-        .answer(&String::from_utf8_lossy(&body));
+    let answer = desk.script.borrow_mut().answer(&String::from_utf8_lossy(&body));
     match answer {
         Ok((number, exchange)) => replay(number, &exchange, desk.pace),
         Err(mismatch) => {
             tracing::warn!(%mismatch, "replay: no exchange answers this request");
-            refusal(
-                StatusCode::BAD_REQUEST,
-                "replay_mismatch",
-                &mismatch.to_string(),
-            )
+            refusal(StatusCode::BAD_REQUEST, "replay_mismatch", &mismatch.to_string())
         }
     }
 }
@@ -178,32 +154,20 @@ fn replay(number: usize, exchange: &Exchange, pace: Pace) -> Response<ReplayBody
         ResponseContent::Body(text) => (type_of(text), vec![(0, numbered(text, number))]),
     };
     let body = StreamBody::new(paced(frames, recorded.cut, pace));
-    let mut headers =
-        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
     headers.extend(recorded.headers.clone());
     response(recorded.status, headers, Either::Right(body))
 }
 
 fn event_frames(number: usize, events: &[TimedEvent]) -> Vec<(u64, String)> {
-    events
-        .iter()
-        .map(|event| (event.after_ms, numbered(&event_text(&event.data), number)))
-        .collect()
+    events.iter().map(|event| (event.after_ms, numbered(&event_text(&event.data), number))).collect()
 }
 
 /// One server-sent event as it is on the wire.
 fn event_text(data: &Value) -> String {
-    let name = data["type"]
-        .as_str()
-        .map(|name| format!("event: {name}\n"))
-        .unwrap_or_default();
-    let text = data
-        .as_str()
-        .map_or_else(|| data.to_string(), str::to_owned);
-    let lines = text
-        .split('\n')
-        .map(|line| format!("data: {line}\n"))
-        .collect::<String>();
+    let name = data["type"].as_str().map(|name| format!("event: {name}\n")).unwrap_or_default();
+    let text = data.as_str().map_or_else(|| data.to_string(), str::to_owned);
+    let lines = text.split('\n').map(|line| format!("data: {line}\n")).collect::<String>();
     format!("{name}{lines}\n")
 }
 
@@ -219,9 +183,7 @@ fn paced(frames: Vec<(u64, String)>, cut: bool, pace: Pace) -> EventStream {
         }
         Ok(Frame::data(Bytes::from(text)))
     });
-    frames
-        .chain(stream::iter(cut.then_some(())).then(|()| broken_off()))
-        .boxed_local()
+    frames.chain(stream::iter(cut.then_some(())).then(|()| broken_off())).boxed_local()
 }
 
 /// To hyper a body that fails is a reason to close the connection at once, with whatever it still holds. The yield
@@ -233,11 +195,7 @@ async fn broken_off() -> io::Result<Frame<Bytes>> {
 
 fn type_of(text: &str) -> &'static str {
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    if is_json {
-        "application/json"
-    } else {
-        "text/plain; charset=utf-8"
-    }
+    if is_json { "application/json" } else { "text/plain; charset=utf-8" }
 }
 
 fn models() -> Response<ReplayBody> {
@@ -256,14 +214,12 @@ fn not_found(request: &Request<Incoming>) -> Response<ReplayBody> {
 
 /// An error in the shape that Responses servers use.
 fn refusal(status: StatusCode, code: &str, message: &str) -> Response<ReplayBody> {
-    let error =
-        json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
+    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
     json_response(status, &json!({"error": error}))
 }
 
 fn json_response(status: StatusCode, json: &Value) -> Response<ReplayBody> {
-    let headers =
-        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     response(status, headers, Either::Left(Full::from(json.to_string())))
 }
 
@@ -281,10 +237,7 @@ mod tests {
     #[test]
     fn an_event_is_named_by_its_type_and_a_string_is_sent_as_it_is() {
         let cases = [
-            (
-                json!({"type": "a.b", "x": "1\n2"}),
-                "event: a.b\ndata: {\"type\":\"a.b\",\"x\":\"1\\n2\"}\n\n",
-            ),
+            (json!({"type": "a.b", "x": "1\n2"}), "event: a.b\ndata: {\"type\":\"a.b\",\"x\":\"1\\n2\"}\n\n"),
             (json!({"x": 1}), "data: {\"x\":1}\n\n"),
             (json!("[DONE]"), "data: [DONE]\n\n"),
             (json!("{bad\njson"), "data: {bad\ndata: json\n\n"),

@@ -42,12 +42,7 @@ async fn sigterm_ends_what_heeds_it() {
 
 #[tokio::test]
 async fn a_command_may_clean_up_and_choose_its_exit_code() {
-    let seen = check_kill(
-        "sleep 1000 & trap 'echo bye; exit 3' TERM; echo ready; wait",
-        LONG,
-        Ended::Exited(3),
-    )
-    .await;
+    let seen = check_kill("sleep 1000 & trap 'echo bye; exit 3' TERM; echo ready; wait", LONG, Ended::Exited(3)).await;
     assert_eq!(seen.text(), "ready\nbye\n");
 }
 
@@ -60,19 +55,9 @@ async fn each_process_gets_sigterm_once() {
 
 #[tokio::test]
 async fn what_ignores_sigterm_is_killed_after_the_grace() {
-    let seen = check_kill(
-        "trap '' TERM; sleep 1000 & echo ready; wait",
-        SHORT,
-        Ended::Signalled(9),
-    )
-    .await;
+    let seen = check_kill("trap '' TERM; sleep 1000 & echo ready; wait", SHORT, Ended::Signalled(9)).await;
     assert_eq!(seen.end.survivors, 1);
-    let seen = check_kill(
-        "trap '' TERM; echo ready; while :; do :; done",
-        Duration::ZERO,
-        Ended::Signalled(9),
-    )
-    .await;
+    let seen = check_kill("trap '' TERM; echo ready; while :; do :; done", Duration::ZERO, Ended::Signalled(9)).await;
     assert_eq!(seen.end.survivors, 0);
     // The leader goes at once, a daemon of it does not want to.
     let daemon = "trap '' TERM; setsid sleep 1000 & trap - TERM; echo ready; exec sleep 1000";
@@ -82,25 +67,10 @@ async fn what_ignores_sigterm_is_killed_after_the_grace() {
 
 #[tokio::test]
 async fn stopped_processes_die_too() {
-    check_kill(
-        "sleep 1000 & kill -STOP $!; echo ready; wait",
-        LONG,
-        Ended::Signalled(15),
-    )
-    .await;
-    check_kill(
-        "setsid sleep 1000 & kill -STOP $!; echo ready; wait",
-        LONG,
-        Ended::Signalled(15),
-    )
-    .await;
+    check_kill("sleep 1000 & kill -STOP $!; echo ready; wait", LONG, Ended::Signalled(15)).await;
+    check_kill("setsid sleep 1000 & kill -STOP $!; echo ready; wait", LONG, Ended::Signalled(15)).await;
     check_kill("echo ready; kill -STOP $$", LONG, Ended::Signalled(15)).await;
-    check_kill(
-        "trap '' TERM; echo ready; kill -STOP $$; sleep 1000",
-        SHORT,
-        Ended::Signalled(9),
-    )
-    .await;
+    check_kill("trap '' TERM; echo ready; kill -STOP $$; sleep 1000", SHORT, Ended::Signalled(9)).await;
 }
 
 #[tokio::test]
@@ -115,29 +85,15 @@ async fn what_a_command_leaves_behind_ends_with_it() {
     ] {
         let seen = Scene::shell(script).run().await;
         assert_gone(&seen, &Ended::Exited(5));
-        assert!(
-            seen.end.survivors <= survivors && seen.end.survivors > 0,
-            "{script}: {:?}",
-            seen.end
-        );
+        assert!(seen.end.survivors <= survivors && seen.end.survivors > 0, "{script}: {:?}", seen.end);
     }
 }
 
 #[tokio::test]
 async fn a_storm_of_forks_is_put_out() {
     let grow = "f() { [ $1 = 0 ] && sleep 1000; f $(($1-1)) & f $(($1-1)) & wait; }";
-    check_kill(
-        &format!("{grow}; echo ready; f 7"),
-        SHORT,
-        Ended::Signalled(15),
-    )
-    .await;
-    check_kill(
-        &format!("trap '' TERM; {grow}; echo ready; f 7"),
-        SHORT,
-        Ended::Signalled(9),
-    )
-    .await;
+    check_kill(&format!("{grow}; echo ready; f 7"), SHORT, Ended::Signalled(15)).await;
+    check_kill(&format!("trap '' TERM; {grow}; echo ready; f 7"), SHORT, Ended::Signalled(9)).await;
 }
 
 fn script_file(dir: &Path, body: &str) -> PathBuf {
@@ -150,8 +106,7 @@ fn script_file(dir: &Path, body: &str) -> PathBuf {
 #[tokio::test]
 async fn a_storm_of_sessions_is_put_out() {
     let dir = tempfile::tempdir().unwrap();
-    let grow =
-        "[ $1 = 0 ] && exec sleep 1000; setsid \"$0\" $(($1-1)) & setsid \"$0\" $(($1-1)) & wait";
+    let grow = "[ $1 = 0 ] && exec sleep 1000; setsid \"$0\" $(($1-1)) & setsid \"$0\" $(($1-1)) & wait";
     let storm = script_file(dir.path(), &format!("trap '' TERM; {grow}"));
     let script = format!("{} 6 & echo ready; exec sleep 1000", storm.display());
     check_kill(&script, SHORT, Ended::Signalled(15)).await;
@@ -164,9 +119,7 @@ async fn a_daemon_that_keeps_forking_away_is_caught() {
     let hop = script_file(dir.path(), "trap '' TERM; setsid \"$0\" & exit 0");
     let script = format!("{} & echo ready; sleep 1000", hop.display());
     check_kill(&script, SHORT, Ended::Signalled(15)).await;
-    let seen = Scene::shell(&format!("{} ; exit 4", hop.display()))
-        .run()
-        .await;
+    let seen = Scene::shell(&format!("{} ; exit 4", hop.display())).run().await;
     assert_gone(&seen, &Ended::Exited(4));
 }
 
@@ -181,19 +134,12 @@ async fn letting_go_of_a_command_kills_it() {
 
 #[tokio::test]
 async fn a_command_that_stops_its_helper_is_killed_all_the_same() {
-    check_kill(
-        "kill -STOP $PPID; echo ready; sleep 1000",
-        LONG,
-        Ended::Signalled(15),
-    )
-    .await;
+    check_kill("kill -STOP $PPID; echo ready; sleep 1000", LONG, Ended::Signalled(15)).await;
 }
 
 #[tokio::test]
 async fn a_command_that_kills_its_helper_is_lost_and_its_session_killed() {
-    let seen = Scene::shell("sleep 1000 & setsid true; kill -KILL $PPID; sleep 1000")
-        .run()
-        .await;
+    let seen = Scene::shell("sleep 1000 & setsid true; kill -KILL $PPID; sleep 1000").run().await;
     assert_gone(&seen, &Ended::Lost);
 }
 
@@ -226,13 +172,6 @@ async fn waiting_for_the_end_may_be_given_up_and_taken_up_again() {
         end.is_some()
     })
     .await;
-    assert_eq!(
-        end,
-        Some(CommandEnd {
-            ended: Ended::Exited(9),
-            survivors: 0,
-            out_of_reach: 0
-        })
-    );
+    assert_eq!(end, Some(CommandEnd { ended: Ended::Exited(9), survivors: 0, out_of_reach: 0 }));
     drop(output);
 }

@@ -1,8 +1,6 @@
 //! Commands with a mark in their environment, so that every process they start can be found in `/proc`.
 
-use llmx_actors::executor::process::{
-    CommandEnd, Drained, HelperPath, Launch, OutputStream, run, spawn,
-};
+use llmx_actors::executor::process::{CommandEnd, Drained, HelperPath, Launch, OutputStream, run, spawn};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -43,10 +41,7 @@ pub(crate) fn alone(name: &str, test: impl FnOnce()) {
     if env::var_os(ALONE).is_some() {
         return test();
     }
-    assert!(
-        own_process(name).status().unwrap().success(),
-        "{name} failed in its own process"
-    );
+    assert!(own_process(name).status().unwrap().success(), "{name} failed in its own process");
 }
 
 pub(crate) fn is_alone() -> bool {
@@ -55,12 +50,8 @@ pub(crate) fn is_alone() -> bool {
 
 pub(crate) fn own_process(name: &str) -> std::process::Command {
     let mut command = std::process::Command::new("sh");
-    command
-        .args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\""])
-        .arg(env::current_exe().unwrap());
-    command
-        .args([name, "--exact", "--nocapture"])
-        .env(ALONE, "1");
+    command.args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\""]).arg(env::current_exe().unwrap());
+    command.args([name, "--exact", "--nocapture"]).env(ALONE, "1");
     command.env(HELPER, helper());
     command
 }
@@ -74,27 +65,15 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn of(argv: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let mark = format!(
-            "{}-{}-",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let mark = format!("{}-{}-", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Self::with_mark(argv, &mark)
     }
 
     pub(crate) fn with_mark(argv: &[&str], mark: &str) -> Self {
-        let env = vec![
-            ("PATH".into(), env::var_os("PATH").unwrap()),
-            (MARK.into(), mark.into()),
-        ];
+        let env = vec![("PATH".into(), env::var_os("PATH").unwrap()), (MARK.into(), mark.into())];
         let argv = argv.iter().map(OsString::from).collect();
         Self {
-            launch: Launch {
-                argv,
-                cwd: PathBuf::from("/"),
-                env,
-                helper: HelperPath::at(helper()),
-            },
+            launch: Launch { argv, cwd: PathBuf::from("/"), env, helper: HelperPath::at(helper()) },
             mark: mark.to_owned(),
         }
     }
@@ -115,17 +94,9 @@ impl Scene {
 
     async fn run_with(&self, kill: Kill) -> Seen {
         let (command, output) = spawn(&self.launch).unwrap();
-        let (stdout, stderr, ready) = (
-            RefCell::new(Vec::new()),
-            RefCell::new(Vec::new()),
-            Notify::new(),
-        );
+        let (stdout, stderr, ready) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()), Notify::new());
         let finished = run(command, output, kill.when(&ready), async |stream, bytes| {
-            let kept = if stream == OutputStream::Stdout {
-                &stdout
-            } else {
-                &stderr
-            };
+            let kept = if stream == OutputStream::Stdout { &stdout } else { &stderr };
             kept.borrow_mut().extend_from_slice(&bytes);
             ready.notify_one();
         })
@@ -142,18 +113,12 @@ impl Scene {
     /// The command lines of all processes of this command that are alive now (root sees its helper, too).
     pub(crate) fn alive(&self) -> Vec<String> {
         let mark = format!("{MARK}={}", self.mark);
-        processes()
-            .filter(|process| carries(process, &mark))
-            .map(|process| command_line(&process))
-            .collect()
+        processes().filter(|process| carries(process, &mark)).map(|process| command_line(&process)).collect()
     }
 
     /// How many `sleep 1000` of this command run, forked and executed.
     pub(crate) fn sleeps(&self) -> usize {
-        self.alive()
-            .iter()
-            .filter(|process| process.ends_with(": sleep 1000 "))
-            .count()
+        self.alive().iter().filter(|process| process.ends_with(": sleep 1000 ")).count()
     }
 
     pub(crate) async fn wait_until_nothing_is_alive(&self) {
@@ -205,24 +170,16 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 fn processes() -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok())
-        .map(|entry| entry.path())
+    entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).map(|entry| entry.path())
 }
 
 /// A zombie has no environment any more, so it is not alive here.
 fn carries(process: &Path, mark: &str) -> bool {
     let environment = fs::read(process.join("environ")).unwrap_or_default();
-    environment
-        .split(|&byte| byte == 0)
-        .any(|variable| variable == mark.as_bytes())
+    environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
 }
 
 fn command_line(process: &Path) -> String {
     let words = fs::read(process.join("cmdline")).unwrap_or_default();
-    format!(
-        "{}: {}",
-        process.display(),
-        String::from_utf8_lossy(&words).replace('\0', " ")
-    )
+    format!("{}: {}", process.display(), String::from_utf8_lossy(&words).replace('\0', " "))
 }

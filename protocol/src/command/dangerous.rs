@@ -26,10 +26,7 @@ fn destroys(argv: &[String]) -> bool {
     while let [program, args @ ..] = command {
         match base_name(program) {
             "rm" => {
-                return args
-                    .iter()
-                    .take_while(|arg| **arg != "--")
-                    .any(|arg| forces_rm(arg));
+                return args.iter().take_while(|arg| **arg != "--").any(|arg| forces_rm(arg));
             }
             "git" => return git(args),
             "dd" => return true,
@@ -50,14 +47,14 @@ fn destroys(argv: &[String]) -> bool {
 
 /// Programs that run the command that follows; with options of their own before it, it takes a guess to find it.
 const PREFIXES: [&str; 13] = [
-    "sudo", "doas", "env", "nohup", "setsid", "xargs", "command", "builtin", "exec", "time",
-    "nice", "busybox", "noglob",
+    "sudo", "doas", "env", "nohup", "setsid", "xargs", "command", "builtin", "exec", "time", "nice", "busybox",
+    "noglob",
 ];
 
 /// Programs that run a command which is somewhere in their words.
 const RUNNERS: [&str; 17] = [
-    "bash", "zsh", "sh", "dash", "ash", "ksh", "fish", "eval", "trap", "timeout", "ionice", "chrt",
-    "stdbuf", "chroot", "watch", "parallel", "su",
+    "bash", "zsh", "sh", "dash", "ash", "ksh", "fish", "eval", "trap", "timeout", "ionice", "chrt", "stdbuf", "chroot",
+    "watch", "parallel", "su",
 ];
 
 fn without_assignments<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
@@ -88,14 +85,8 @@ fn git(args: &[&str]) -> bool {
     }
 }
 
-const GIT_OPTIONS_WITH_VALUE: [&str; 6] = [
-    "-C",
-    "--git-dir",
-    "--work-tree",
-    "--namespace",
-    "--config-env",
-    "--exec-path",
-];
+const GIT_OPTIONS_WITH_VALUE: [&str; 6] =
+    ["-C", "--git-dir", "--work-tree", "--namespace", "--config-env", "--exec-path"];
 
 /// An alias is a command under another name.
 fn runs_a_program(setting: &str) -> bool {
@@ -107,9 +98,7 @@ fn destroys_in_git(subcommand: &str, args: &[&str]) -> bool {
     match subcommand {
         "reset" | "rm" | "restore" | "filter-branch" => true,
         "clean" | "worktree" => any(forces),
-        "push" => any(|a| {
-            forces(a) || has_letter(a, "d") || a.starts_with(['+', ':']) || deletes_remote(a)
-        }),
+        "push" => any(|a| forces(a) || has_letter(a, "d") || a.starts_with(['+', ':']) || deletes_remote(a)),
         "branch" => any(|a| forces(a) || has_letter(a, "DMC")),
         "checkout" => any(|a| forces(a) || has_letter(a, "B") || a == "--" || a == "."),
         "switch" => any(|a| forces(a) || has_letter(a, "C") || is_option(a, "--discard-changes")),
@@ -124,16 +113,12 @@ fn forces(arg: &str) -> bool {
 }
 
 fn deletes_remote(arg: &str) -> bool {
-    ["--delete", "--mirror", "--prune"]
-        .iter()
-        .any(|option| is_option(arg, option))
+    ["--delete", "--mirror", "--prune"].iter().any(|option| is_option(arg, option))
 }
 
 /// Whether a cluster of one-letter options has one of the letters.
 fn has_letter(arg: &str, letters: &str) -> bool {
-    arg.strip_prefix('-').is_some_and(|cluster| {
-        !cluster.starts_with('-') && cluster.contains(|c| letters.contains(c))
-    })
+    arg.strip_prefix('-').is_some_and(|cluster| !cluster.starts_with('-') && cluster.contains(|c| letters.contains(c)))
 }
 
 /// Whether the argument is the option or, as GNU programs and git allow, a beginning of its name.
@@ -145,22 +130,15 @@ fn is_option(arg: &str, option: &str) -> bool {
 /// Whether the words, in whatever way they are put together, could make a destructive command. Takes time in
 /// proportion to their length.
 fn mentions_destruction(words: &[&str]) -> bool {
-    let unquoted: Vec<String> = words
-        .iter()
-        .map(|word| word.replace(['\'', '"', '\\'], ""))
-        .collect();
+    let unquoted: Vec<String> = words.iter().map(|word| word.replace(['\'', '"', '\\'], "")).collect();
     let words: Vec<&str> = unquoted
         .iter()
         .flat_map(|word| word.split(|c: char| c.is_whitespace() || ";|&()<>{}$`!,".contains(c)))
         .filter(|word| !word.is_empty())
         .collect();
-    words
-        .iter()
-        .any(|word| program_of(word).starts_with("mkfs"))
+    words.iter().any(|word| program_of(word).starts_with("mkfs"))
         || after(&words, "rm").iter().any(|word| forces_rm(word))
-        || after(&words, "dd")
-            .iter()
-            .any(|word| word.starts_with("of="))
+        || after(&words, "dd").iter().any(|word| word.starts_with("of="))
         || after(&words, "find").contains(&"-delete")
         || mentions_git_destruction(after(&words, "git"))
 }
@@ -216,11 +194,7 @@ mod tests {
         for line in lines {
             let words: Vec<_> = line.split_whitespace().collect();
             assert_eq!(might_be_dangerous(&argv(&words)), dangerous, "{line}");
-            assert_eq!(
-                might_be_dangerous(&script(line)),
-                dangerous,
-                "script {line}"
-            );
+            assert_eq!(might_be_dangerous(&script(line)), dangerous, "script {line}");
             let listed = format!("cd x && {line}; ls");
             assert_eq!(might_be_dangerous(&script(&listed)), dangerous, "{listed}");
         }
@@ -422,11 +396,7 @@ mod tests {
         ] {
             assert!(might_be_dangerous(&argv(words)), "{words:?}");
         }
-        assert!(!might_be_dangerous(&argv(&[
-            "bash",
-            "-lc",
-            "bash -c 'git status'"
-        ])));
+        assert!(!might_be_dangerous(&argv(&["bash", "-lc", "bash -c 'git status'"])));
         assert!(!might_be_dangerous(&argv(&["bash", "build.sh"])));
         assert!(!might_be_dangerous(&argv(&["bash"])));
     }

@@ -26,9 +26,7 @@ pub fn parsed(argv: &[String]) -> Vec<ParsedCommand> {
 /// `None` if a step is unknown or none is worth showing.
 fn steps(commands: &[Vec<String>]) -> Option<Vec<ParsedCommand>> {
     let shown = commands.iter().filter(|command| !is_accessory(command));
-    let steps = shown
-        .map(|command| step(command))
-        .collect::<Option<Vec<_>>>()?;
+    let steps = shown.map(|command| step(command)).collect::<Option<Vec<_>>>()?;
     (!steps.is_empty()).then_some(steps)
 }
 
@@ -54,10 +52,7 @@ struct Words<'w> {
 fn words(command: &[String]) -> Option<Words<'_>> {
     let (program, args) = command.split_first()?;
     let args = args.iter().map(String::as_str).collect();
-    Some(Words {
-        name: base_name(program),
-        args,
-    })
+    Some(Words { name: base_name(program), args })
 }
 
 fn step(command: &[String]) -> Option<ParsedCommand> {
@@ -67,14 +62,10 @@ fn step(command: &[String]) -> Option<ParsedCommand> {
         ("cat", args) => read(cmd, &operands(args, NONE)),
         ("head" | "tail", args) => read(cmd, &operands(args, LINES)),
         ("nl", args) => read(cmd, &operands(args, NUMBERING)),
-        ("sed", ["-n", range, file]) if is_print_range(range) && !file.starts_with('-') => {
-            read(cmd, &[file])
-        }
+        ("sed", ["-n", range, file]) if is_print_range(range) && !file.starts_with('-') => read(cmd, &[file]),
         ("ls", args) => Some(list(cmd, &operands(args, LISTING))),
         ("find", args) if only_looks(command) => Some(list(cmd, find_roots(args))),
-        ("rg", args) if only_looks(command) && args.contains(&"--files") => {
-            Some(list(cmd, &operands(args, RIPGREP)))
-        }
+        ("rg", args) if only_looks(command) && args.contains(&"--files") => Some(list(cmd, &operands(args, RIPGREP))),
         ("rg", args) if only_looks(command) => search(cmd, args, RIPGREP),
         ("grep", args) => search(cmd, args, GREP),
         ("git", ["grep", args @ ..]) if !args.iter().any(opens_a_pager) => search(cmd, args, GREP),
@@ -90,23 +81,12 @@ fn read(cmd: String, files: &[&str]) -> Option<ParsedCommand> {
     let [file] = files else {
         return None;
     };
-    let name = file
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or(file);
-    Some(ParsedCommand::Read {
-        cmd,
-        name: name.into(),
-        path: (*file).into(),
-    })
+    let name = file.trim_end_matches('/').rsplit('/').next().unwrap_or(file);
+    Some(ParsedCommand::Read { cmd, name: name.into(), path: (*file).into() })
 }
 
 fn list(cmd: String, places: &[&str]) -> ParsedCommand {
-    ParsedCommand::ListFiles {
-        cmd,
-        path: single(places),
-    }
+    ParsedCommand::ListFiles { cmd, path: single(places) }
 }
 
 fn find_roots<'a, 'w>(args: &'a [&'w str]) -> &'a [&'w str] {
@@ -121,18 +101,11 @@ fn search(cmd: String, args: &[&str], options: Options) -> Option<ParsedCommand>
         Some(pattern) => (pattern, &operands[..]),
         None => operands.split_first().map(|(first, rest)| (*first, rest))?,
     };
-    Some(ParsedCommand::Search {
-        cmd,
-        query: Some(query.into()),
-        path: single(places),
-    })
+    Some(ParsedCommand::Search { cmd, query: Some(query.into()), path: single(places) })
 }
 
 fn given_pattern<'w>(args: &[&'w str]) -> Option<&'w str> {
-    let named = args
-        .windows(2)
-        .find(|pair| matches!(pair[0], "-e" | "--regexp"))
-        .map(|pair| pair[1]);
+    let named = args.windows(2).find(|pair| matches!(pair[0], "-e" | "--regexp")).map(|pair| pair[1]);
     named.or_else(|| args.iter().find_map(|arg| arg.strip_prefix("--regexp=")))
 }
 
@@ -150,32 +123,13 @@ struct Options {
     names: &'static [&'static str],
 }
 
-const NONE: Options = Options {
-    letters: "",
-    names: &[],
-};
-const LINES: Options = Options {
-    letters: "nc",
-    names: &["--lines", "--bytes"],
-};
-const NUMBERING: Options = Options {
-    letters: "bdfhilnsvw",
-    names: &[],
-};
-const LISTING: Options = Options {
-    letters: "ITw",
-    names: &["--ignore", "--hide"],
-};
+const NONE: Options = Options { letters: "", names: &[] };
+const LINES: Options = Options { letters: "nc", names: &["--lines", "--bytes"] };
+const NUMBERING: Options = Options { letters: "bdfhilnsvw", names: &[] };
+const LISTING: Options = Options { letters: "ITw", names: &["--ignore", "--hide"] };
 const GREP: Options = Options {
     letters: "ABCDdefm",
-    names: &[
-        "--after-context",
-        "--before-context",
-        "--context",
-        "--file",
-        "--max-count",
-        "--regexp",
-    ],
+    names: &["--after-context", "--before-context", "--context", "--file", "--max-count", "--regexp"],
 };
 const RIPGREP: Options = Options {
     letters: "ABCEMTdefgjmrt",
@@ -325,10 +279,7 @@ mod tests {
         check("cat a.rs", &["read a.rs a.rs <cat a.rs>"]);
         check("cat a | head -n 5", &["read a a <cat a>"]);
         check("cd x && nl -ba f | sed -n 1,5p", &["read f f <nl -ba f>"]);
-        check(
-            "ls; rg 'a b' src | wc -l",
-            &["list - <ls>", "search a b src <rg 'a b' src>"],
-        );
+        check("ls; rg 'a b' src | wc -l", &["list - <ls>", "search a b src <rg 'a b' src>"]);
         check("cat a && rm b", &["unknown <cat a && rm b>"]);
         check("cat a > b", &["unknown <cat a > b>"]);
         check("cd x", &["unknown <cd x>"]);

@@ -37,16 +37,9 @@ mod tests {
         check("/bin/ls", Some("ls"));
         check("/usr/bin/ls", Some("ls"));
         check("/usr/local/bin/ls", Some("ls"));
-        for program in [
-            "./ls",
-            "/ls",
-            "bin/ls",
-            "/tmp/ls",
-            "/usr/bin/../../tmp/ls",
-            "/tmp/bin/ls",
-            "~/ls",
-            "/usr/bin//ls",
-        ] {
+        for program in
+            ["./ls", "/ls", "bin/ls", "/tmp/ls", "/usr/bin/../../tmp/ls", "/tmp/bin/ls", "~/ls", "/usr/bin//ls"]
+        {
             check(program, None);
         }
     }

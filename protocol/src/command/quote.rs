@@ -5,11 +5,7 @@ use super::script::{is_bare, is_special_first};
 /// The words as one line of shell text, quoted only where they must be.
 #[must_use]
 pub fn shell_quote(argv: &[String]) -> String {
-    let quoted: Vec<_> = argv
-        .iter()
-        .enumerate()
-        .map(|(at, word)| quote(at, word))
-        .collect();
+    let quoted: Vec<_> = argv.iter().enumerate().map(|(at, word)| quote(at, word)).collect();
     quoted.join(" ")
 }
 

@@ -15,8 +15,7 @@ pub fn is_known_safe(argv: &[String]) -> bool {
     match shell_script(argv) {
         Some(script) => {
             system_name(&argv[0]).is_some()
-                && plain_commands(script)
-                    .is_some_and(|commands| commands.iter().all(|c| only_looks(c)))
+                && plain_commands(script).is_some_and(|commands| commands.iter().all(|c| only_looks(c)))
         }
         None => only_looks(argv),
     }
@@ -30,8 +29,7 @@ pub(super) fn only_looks(argv: &[String]) -> bool {
     };
     match system_name(program) {
         Some(
-            "cat" | "cd" | "echo" | "false" | "grep" | "head" | "ls" | "nl" | "pwd" | "tail"
-            | "true" | "wc" | "which",
+            "cat" | "cd" | "echo" | "false" | "grep" | "head" | "ls" | "nl" | "pwd" | "tail" | "true" | "wc" | "which",
         ) => true,
         Some("find") => find(args),
         Some("rg") => ripgrep(args),
@@ -45,16 +43,13 @@ fn find(args: &[&str]) -> bool {
     !args.iter().any(|arg| FIND_ACTIONS.contains(arg))
 }
 
-const FIND_ACTIONS: [&str; 9] = [
-    "-exec", "-execdir", "-ok", "-okdir", "-delete", "-fls", "-fprint", "-fprint0", "-fprintf",
-];
+const FIND_ACTIONS: [&str; 9] =
+    ["-exec", "-execdir", "-ok", "-okdir", "-delete", "-fls", "-fprint", "-fprint0", "-fprintf"];
 
 /// ripgrep starts programs to preprocess or unpack files and to name the host. `-z` can hide in a cluster of letters.
 fn ripgrep(args: &[&str]) -> bool {
     let starts_a_program = |arg: &&str| match arg.strip_prefix("--") {
-        Some(long) => ["pre", "hostname-bin", "search-zip"]
-            .iter()
-            .any(|name| long.starts_with(name)),
+        Some(long) => ["pre", "hostname-bin", "search-zip"].iter().any(|name| long.starts_with(name)),
         None => arg.starts_with('-') && arg.contains('z'),
     };
     !args.iter().any(starts_a_program)
@@ -86,9 +81,7 @@ fn git(args: &[&str]) -> bool {
     match args {
         ["--no-pager", args @ ..] | args => match args {
             ["branch", args @ ..] => git_branch(args),
-            ["status" | "log" | "diff" | "show", args @ ..] => {
-                !args.iter().any(is_active_git_option)
-            }
+            ["status" | "log" | "diff" | "show", args @ ..] => !args.iter().any(is_active_git_option),
             _ => false,
         },
     }
@@ -98,23 +91,13 @@ fn git(args: &[&str]) -> bool {
 fn is_active_git_option(arg: &&str) -> bool {
     let name = option_name(arg);
     let is_meant = |option: &&str| name.len() > "--".len() && option.starts_with(name);
-    ["--output", "--ext-diff", "--textconv", "--show-signature"]
-        .iter()
-        .any(is_meant)
+    ["--output", "--ext-diff", "--textconv", "--show-signature"].iter().any(is_meant)
 }
 
 /// Lists branches only with these options; a name alone would create a branch.
 fn git_branch(args: &[&str]) -> bool {
-    let filters = args
-        .iter()
-        .any(|arg| BRANCH_FILTERS.contains(&option_name(arg)));
-    args.iter().all(|arg| {
-        if arg.starts_with('-') {
-            is_branch_listing(arg)
-        } else {
-            filters
-        }
-    })
+    let filters = args.iter().any(|arg| BRANCH_FILTERS.contains(&option_name(arg)));
+    args.iter().all(|arg| if arg.starts_with('-') { is_branch_listing(arg) } else { filters })
 }
 
 fn is_branch_listing(arg: &str) -> bool {
@@ -129,14 +112,7 @@ fn is_branch_listing(arg: &str) -> bool {
 
 /// With one of these git lists, whatever else is said; a name is then what to look for. Not so `-l`, which in old
 /// versions creates.
-const BRANCH_FILTERS: [&str; 6] = [
-    "--list",
-    "--contains",
-    "--no-contains",
-    "--merged",
-    "--no-merged",
-    "--points-at",
-];
+const BRANCH_FILTERS: [&str; 6] = ["--list", "--contains", "--no-contains", "--merged", "--no-merged", "--points-at"];
 
 const BRANCH_FORMATS: [&str; 13] = [
     "--all",
@@ -245,29 +221,15 @@ mod tests {
 
     #[test]
     fn find_without_actions() {
-        check(
-            &[
-                "find",
-                "find .",
-                "find . -name x.rs -type f",
-                "find . -maxdepth 2 -print0",
-            ],
-            true,
-        );
+        check(&["find", "find .", "find . -name x.rs -type f", "find . -maxdepth 2 -print0"], true);
         for action in FIND_ACTIONS {
-            check(
-                &[&format!("find . {action} x"), &format!("find {action}")],
-                false,
-            );
+            check(&[&format!("find . {action} x"), &format!("find {action}")], false);
         }
     }
 
     #[test]
     fn ripgrep_without_helpers() {
-        check(
-            &["rg x", "rg -n --hidden x src", "rg --files", "rg -tr x"],
-            true,
-        );
+        check(&["rg x", "rg -n --hidden x src", "rg --files", "rg -tr x"], true);
         check(
             &[
                 "rg --pre cat x",
@@ -416,11 +378,7 @@ mod tests {
     fn scripts_of_nothing_but_safe_commands() {
         let check = |line: &str, safe| {
             for (shell, flag) in [("bash", "-lc"), ("/bin/zsh", "-c"), ("/usr/bin/sh", "-lc")] {
-                assert_eq!(
-                    is_known_safe(&argv(&[shell, flag, line])),
-                    safe,
-                    "{shell} {line}"
-                );
+                assert_eq!(is_known_safe(&argv(&[shell, flag, line])), safe, "{shell} {line}");
             }
         };
         check("ls", true);
@@ -555,12 +513,8 @@ mod tests {
             "\\",
         ]);
         let gap = prop::sample::select(vec![" ", " ", " ", " && ", ";", "|", "||", "\n", "", "&"]);
-        prop::collection::vec((word, gap), 1..7).prop_map(|parts| {
-            parts
-                .into_iter()
-                .flat_map(|(word, gap)| [word, gap])
-                .collect()
-        })
+        prop::collection::vec((word, gap), 1..7)
+            .prop_map(|parts| parts.into_iter().flat_map(|(word, gap)| [word, gap]).collect())
     }
 
     fn lists() -> impl Strategy<Value = String> {

@@ -189,10 +189,7 @@ mod tests {
         check("echo \"it's\"", &[&["echo", "it's"]]);
         check("grep 'a\nb' f", &[&["grep", "a\nb", "f"]]);
         check("rg --glob='*.rs' x", &[&["rg", "--glob=*.rs", "x"]]);
-        check(
-            "git show HEAD~1:a/b.rs",
-            &[&["git", "show", "HEAD~1:a/b.rs"]],
-        );
+        check("git show HEAD~1:a/b.rs", &[&["git", "show", "HEAD~1:a/b.rs"]]);
         check("echo if done a=b", &[&["echo", "if", "done", "a=b"]]);
         check("'if' x", &[&["if", "x"]]);
         check("'a=b' x", &[&["a=b", "x"]]);

@@ -15,10 +15,7 @@ pub(crate) struct BoundedBuffer {
 
 impl BoundedBuffer {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            limit,
-        }
+        Self { bytes: Vec::new(), limit }
     }
 
     pub(crate) fn push(&mut self, more: &[u8]) -> Result<(), Full> {
@@ -35,8 +32,7 @@ impl BoundedBuffer {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
             let doubled = self.bytes.capacity().saturating_mul(2).min(self.limit);
-            self.bytes
-                .reserve_exact(needed.max(doubled) - self.bytes.len());
+            self.bytes.reserve_exact(needed.max(doubled) - self.bytes.len());
         }
     }
 

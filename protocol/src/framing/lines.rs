@@ -29,11 +29,7 @@ impl LineDecoder {
     /// `max_line_bytes` counts everything before the newline, a carriage return included.
     #[must_use]
     pub fn new(max_line_bytes: usize) -> Self {
-        Self {
-            partial: BoundedBuffer::new(max_line_bytes),
-            max_line_bytes,
-            discarding: false,
-        }
+        Self { partial: BoundedBuffer::new(max_line_bytes), max_line_bytes, discarding: false }
     }
 
     /// Takes the next bytes and gives every line that is complete, without its line ending. Each over-long line is
@@ -71,9 +67,7 @@ impl LineDecoder {
         if let Err(Full) = self.partial.push(part) {
             self.partial.clear();
             self.discarding = true;
-            sink(Err(LineError::TooLong {
-                limit: self.max_line_bytes,
-            }));
+            sink(Err(LineError::TooLong { limit: self.max_line_bytes }));
         }
     }
 }
@@ -90,10 +84,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn decode<'a>(
-        limit: usize,
-        chunks: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Vec<Result<String, LineError>> {
+    fn decode<'a>(limit: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Result<String, LineError>> {
         let mut lines = Vec::new();
         let mut sink = |line: Result<&[u8], LineError>| {
             lines.push(line.map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
@@ -157,10 +148,7 @@ mod tests {
         decoder.finish(&mut sink);
         decoder.feed(b"new", &mut sink);
         decoder.finish(&mut sink);
-        assert_eq!(
-            lines,
-            [Err(LineError::TooLong { limit: 4 }), Ok(b"new".to_vec())]
-        );
+        assert_eq!(lines, [Err(LineError::TooLong { limit: 4 }), Ok(b"new".to_vec())]);
     }
 
     proptest! {

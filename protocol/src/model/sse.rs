@@ -61,11 +61,7 @@ impl SseDecoder {
     /// # Errors
     ///
     /// [`SseError::TooLong`] is final: it is given after the events before it, and for every later call.
-    pub fn feed(
-        &mut self,
-        chunk: &[u8],
-        sink: &mut impl FnMut(SseEvent<'_>),
-    ) -> Result<(), SseError> {
+    pub fn feed(&mut self, chunk: &[u8], sink: &mut impl FnMut(SseEvent<'_>)) -> Result<(), SseError> {
         self.guarded(|decoder| decoder.read(chunk, sink))
     }
 
@@ -82,16 +78,9 @@ impl SseDecoder {
         })
     }
 
-    fn guarded(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<(), Full>,
-    ) -> Result<(), SseError> {
+    fn guarded(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Full>) -> Result<(), SseError> {
         self.overrun = self.overrun || read(self).is_err();
-        if self.overrun {
-            Err(SseError::TooLong { limit: self.limit })
-        } else {
-            Ok(())
-        }
+        if self.overrun { Err(SseError::TooLong { limit: self.limit }) } else { Ok(()) }
     }
 
     fn read(&mut self, mut chunk: &[u8], sink: &mut impl FnMut(SseEvent<'_>)) -> Result<(), Full> {
@@ -124,8 +113,7 @@ impl SseDecoder {
             return self.event.take_line(rest, at_start, sink);
         }
         self.partial.push(rest)?;
-        self.event
-            .take_line(self.partial.as_slice(), at_start, sink)?;
+        self.event.take_line(self.partial.as_slice(), at_start, sink)?;
         self.partial.clear();
         Ok(())
     }
@@ -143,28 +131,14 @@ struct PendingEvent {
 
 impl PendingEvent {
     fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            name: BoundedBuffer::new(limit),
-            data: BoundedBuffer::new(limit),
-            has_data: false,
-        }
+        Self { limit, name: BoundedBuffer::new(limit), data: BoundedBuffer::new(limit), has_data: false }
     }
 
-    fn take_line(
-        &mut self,
-        line: &[u8],
-        first: bool,
-        sink: &mut impl FnMut(SseEvent<'_>),
-    ) -> Result<(), Full> {
+    fn take_line(&mut self, line: &[u8], first: bool, sink: &mut impl FnMut(SseEvent<'_>)) -> Result<(), Full> {
         if line.len() > self.limit {
             return Err(Full);
         }
-        let line = if first {
-            line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
-        } else {
-            line
-        };
+        let line = if first { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
         match field(line) {
             (b"", None) => self.dispatch(sink),
             (b"data", value) => self.take_data(value.unwrap_or_default())?,
@@ -188,10 +162,7 @@ impl PendingEvent {
         if std::mem::take(&mut self.has_data) {
             let name = as_text(self.name.as_slice());
             let data = as_text(self.data.as_slice());
-            sink(SseEvent {
-                event: Some(&*name).filter(|name| !name.is_empty()),
-                data: &data,
-            });
+            sink(SseEvent { event: Some(&*name).filter(|name| !name.is_empty()), data: &data });
         }
         self.name.clear();
         self.data.clear();
@@ -204,10 +175,7 @@ fn field(line: &[u8]) -> (&[u8], Option<&[u8]>) {
         None => (line, None),
         Some(colon) => {
             let value = &line[colon + 1..];
-            (
-                &line[..colon],
-                Some(value.strip_prefix(b" ").unwrap_or(value)),
-            )
+            (&line[..colon], Some(value.strip_prefix(b" ").unwrap_or(value)))
         }
     }
 }
@@ -240,10 +208,8 @@ mod tests {
     /// Each expected event is `name|data`.
     fn check(input: &[u8], expected: &[&str]) {
         let (events, error) = decode(1000, [input]);
-        let shown: Vec<_> = events
-            .into_iter()
-            .map(|(name, data)| format!("{}|{data}", name.unwrap_or_default()))
-            .collect();
+        let shown: Vec<_> =
+            events.into_iter().map(|(name, data)| format!("{}|{data}", name.unwrap_or_default())).collect();
         assert_eq!(shown, expected, "{}", input.escape_ascii());
         assert_eq!(error, None);
     }
@@ -257,10 +223,7 @@ mod tests {
         check(b"data\n\n", &["|"]);
         check(b"data\ndata\n\n", &["|\n"]);
         check(b"data: a: b\n\n", &["|a: b"]);
-        check(
-            b": comment\ndata: a\n: ping\nid: 1\nretry: 5\nfuture: x\n\n",
-            &["|a"],
-        );
+        check(b": comment\ndata: a\n: ping\nid: 1\nretry: 5\nfuture: x\n\n", &["|a"]);
         check(b"event: x\nevent: y\ndata: a\n\n", &["y|a"]);
         check(b"event: lost\n\ndata: a\n\n", &["|a"]);
         check(b"\n\n\n", &[]);
@@ -287,38 +250,24 @@ mod tests {
     #[test]
     fn invalid_utf8_is_replaced() {
         check(b"data: a\xFFb\n\n", &["|a\u{FFFD}b"]);
-        check(
-            b"event: \xC3\ndata: \xE2\x82\xAC\n\n",
-            &["\u{FFFD}|\u{20AC}"],
-        );
+        check(b"event: \xC3\ndata: \xE2\x82\xAC\n\n", &["\u{FFFD}|\u{20AC}"]);
     }
 
     #[test]
     fn an_oversized_event_is_final_and_what_came_before_is_kept() {
         let too_long = Some(SseError::TooLong { limit: 10 });
         let before = vec![(None, "ok".to_owned())];
-        for oversized in [
-            "data: 12345",
-            ": 123456789",
-            "data: 1234\ndata: 1234\ndata: 1234",
-            "xxxxxxxxxxxxxxx",
-        ] {
+        for oversized in ["data: 12345", ": 123456789", "data: 1234\ndata: 1234\ndata: 1234", "xxxxxxxxxxxxxxx"] {
             let input = format!("data: ok\n\n{oversized}\n\ndata: late\n\n");
-            assert_eq!(
-                decode(10, [input.as_bytes()]),
-                (before.clone(), too_long),
-                "{oversized}"
-            );
+            assert_eq!(decode(10, [input.as_bytes()]), (before.clone(), too_long), "{oversized}");
         }
-        assert_eq!(
-            decode(10, [b"data: 1234\n\n".as_slice()]),
-            (vec![(None, "1234".to_owned())], None)
-        );
+        assert_eq!(decode(10, [b"data: 1234\n\n".as_slice()]), (vec![(None, "1234".to_owned())], None));
     }
 
     #[test]
     fn every_cut_gives_the_same_events() {
-        let input = "\u{FEFF}event: x\r\ndata: \u{20AC}a\r\n: c\r\ndata: b\r\n\r\ndata: c\rdata: d\r\rdata: e\n\ndata: f";
+        let input =
+            "\u{FEFF}event: x\r\ndata: \u{20AC}a\r\n: c\r\ndata: b\r\n\r\ndata: c\rdata: d\r\rdata: e\n\ndata: f";
         let whole = decode(1000, [input.as_bytes()]);
         assert_eq!(whole.0.len(), 4);
         for cut in 0..=input.len() {

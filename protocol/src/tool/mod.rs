@@ -58,19 +58,13 @@ mod tests {
     fn every_alias_of_the_shell_is_the_shell() {
         for name in ["shell", "container.exec", "local_shell"] {
             let call = parse(name, r#"{"command":["ls"]}"#).unwrap();
-            assert!(
-                matches!(call, ToolCall::Shell(call) if call.command == ["ls"]),
-                "{name}"
-            );
+            assert!(matches!(call, ToolCall::Shell(call) if call.command == ["ls"]), "{name}");
         }
     }
 
     #[test]
     fn a_plan_is_a_plan() {
-        assert_eq!(
-            parse("update_plan", r#"{"plan":[]}"#),
-            Ok(ToolCall::UpdatePlan(Plan::default()))
-        );
+        assert_eq!(parse("update_plan", r#"{"plan":[]}"#), Ok(ToolCall::UpdatePlan(Plan::default())));
     }
 
     #[test]
@@ -83,19 +77,9 @@ mod tests {
     #[test]
     fn arguments_that_are_not_json_are_answered_with_the_place() {
         for name in ["shell", "update_plan"] {
-            for arguments in [
-                "",
-                "{",
-                "ls",
-                r#"{"command":["ls"]} trailing"#,
-                "[]",
-                "null",
-            ] {
+            for arguments in ["", "{", "ls", r#"{"command":["ls"]} trailing"#, "[]", "null"] {
                 let answer = parse(name, arguments).unwrap_err();
-                assert!(
-                    answer.starts_with("failed to parse function arguments: "),
-                    "{name} {arguments}: {answer}"
-                );
+                assert!(answer.starts_with("failed to parse function arguments: "), "{name} {arguments}: {answer}");
             }
         }
     }

@@ -71,10 +71,7 @@ fn timeout(members: &Map<String, Value>) -> Result<Option<Duration>, String> {
         if let Some(value) = present(members, name) {
             let millis = value.as_u64().filter(|ms| *ms > 0);
             let error = || format!("`{name}` must be a positive whole number of milliseconds");
-            return millis
-                .map(Duration::from_millis)
-                .map(Some)
-                .ok_or_else(error);
+            return millis.map(Duration::from_millis).map(Some).ok_or_else(error);
         }
     }
     Ok(None)
@@ -122,25 +119,13 @@ mod tests {
         };
         check(r#"{"command":["ls","-l"]}"#, call(&["ls", "-l"]));
         check(r#"{"command":["echo",""]}"#, call(&["echo", ""]));
-        check(
-            r#"{"command":"ls | wc"}"#,
-            call(&["bash", "-lc", "ls | wc"]),
-        );
-        check(
-            r#"{"command":["a"],"workdir":null,"timeout_ms":null,"with_escalated_permissions":null}"#,
-            call(&["a"]),
-        );
-        check(
-            r#"{"command":["a"],"something_else":{"x":1}}"#,
-            call(&["a"]),
-        );
+        check(r#"{"command":"ls | wc"}"#, call(&["bash", "-lc", "ls | wc"]));
+        check(r#"{"command":["a"],"workdir":null,"timeout_ms":null,"with_escalated_permissions":null}"#, call(&["a"]));
+        check(r#"{"command":["a"],"something_else":{"x":1}}"#, call(&["a"]));
         for name in ["timeout_ms", "timeout"] {
             check(
                 &format!(r#"{{"command":["a"],"{name}":1500}}"#),
-                ShellCall {
-                    timeout: Some(Duration::from_millis(1500)),
-                    ..call(&["a"])
-                },
+                ShellCall { timeout: Some(Duration::from_millis(1500)), ..call(&["a"]) },
             );
         }
         check(
@@ -163,16 +148,10 @@ mod tests {
         check("{}", "missing field `command`");
         check(r#"{"command":null}"#, "missing field `command`");
         for empty in ["[]", r#"[""]"#, r#""""#, r#"" \n""#] {
-            check(
-                &format!(r#"{{"command":{empty}}}"#),
-                "`command` must not be empty",
-            );
+            check(&format!(r#"{{"command":{empty}}}"#), "`command` must not be empty");
         }
         for wrong in ["1", "true", "{}", "[1]", r#"["a",null]"#, r#"[["a"]]"#] {
-            check(
-                &format!(r#"{{"command":{wrong}}}"#),
-                "`command` must be an array of strings",
-            );
+            check(&format!(r#"{{"command":{wrong}}}"#), "`command` must be an array of strings");
         }
         for wrong in ["0", "-1", "1.5", r#""1000""#, "[]"] {
             check(
@@ -180,18 +159,9 @@ mod tests {
                 "`timeout_ms` must be a positive whole number of milliseconds",
             );
         }
-        check(
-            r#"{"command":["a"],"timeout":"soon"}"#,
-            "`timeout` must be a positive whole number of milliseconds",
-        );
-        check(
-            r#"{"command":["a"],"workdir":1}"#,
-            "`workdir` must be a string",
-        );
-        check(
-            r#"{"command":["a"],"justification":[]}"#,
-            "`justification` must be a string",
-        );
+        check(r#"{"command":["a"],"timeout":"soon"}"#, "`timeout` must be a positive whole number of milliseconds");
+        check(r#"{"command":["a"],"workdir":1}"#, "`workdir` must be a string");
+        check(r#"{"command":["a"],"justification":[]}"#, "`justification` must be a string");
         check(
             r#"{"command":["a"],"with_escalated_permissions":"yes"}"#,
             "`with_escalated_permissions` must be true or false",

@@ -32,10 +32,7 @@ struct Step {
 /// The text to answer the model with.
 pub fn parse(arguments: &str) -> Result<Plan, String> {
     let Arguments { explanation, plan } = read_arguments(arguments)?;
-    let plan = plan
-        .into_iter()
-        .map(|Step { step, status }| PlanStep { step, status })
-        .collect();
+    let plan = plan.into_iter().map(|Step { step, status }| PlanStep { step, status }).collect();
     Ok(Plan { explanation, plan })
 }
 
@@ -50,19 +47,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(plan.explanation.as_deref(), Some("why"));
-        let step = |step: &str| PlanStep {
-            step: step.into(),
-            status: StepStatus::InProgress,
-        };
+        let step = |step: &str| PlanStep { step: step.into(), status: StepStatus::InProgress };
         assert_eq!(plan.plan, [step("a"), step("b")]);
     }
 
     #[test]
     fn an_explanation_may_be_null() {
-        assert_eq!(
-            parse(r#"{"explanation":null,"plan":[]}"#),
-            Ok(Plan::default())
-        );
+        assert_eq!(parse(r#"{"explanation":null,"plan":[]}"#), Ok(Plan::default()));
     }
 
     #[test]
@@ -74,14 +65,8 @@ mod tests {
         };
         check("{}", "missing field `plan`");
         check(r#"{"plan":[],"title":"x"}"#, "unknown field `title`");
-        check(
-            r#"{"plan":[{"step":"a","status":"pending","id":1}]}"#,
-            "unknown field `id`",
-        );
+        check(r#"{"plan":[{"step":"a","status":"pending","id":1}]}"#, "unknown field `id`");
         check(r#"{"plan":[{"step":"a"}]}"#, "missing field `status`");
-        check(
-            r#"{"plan":[{"step":"a","status":"done"}]}"#,
-            "unknown variant `done`",
-        );
+        check(r#"{"plan":[{"step":"a","status":"done"}]}"#, "unknown variant `done`");
     }
 }

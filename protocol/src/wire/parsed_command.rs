@@ -52,26 +52,12 @@ mod tests {
     fn the_wire_form_is_tagged_and_keeps_nulls() {
         let cmd = || "c".to_string();
         check(
-            &Read {
-                cmd: cmd(),
-                name: "b".into(),
-                path: "a/b".into(),
-            },
+            &Read { cmd: cmd(), name: "b".into(), path: "a/b".into() },
             r#"{"type":"read","cmd":"c","name":"b","path":"a/b"}"#,
         );
+        check(&ListFiles { cmd: cmd(), path: None }, r#"{"type":"list_files","cmd":"c","path":null}"#);
         check(
-            &ListFiles {
-                cmd: cmd(),
-                path: None,
-            },
-            r#"{"type":"list_files","cmd":"c","path":null}"#,
-        );
-        check(
-            &Search {
-                cmd: cmd(),
-                query: Some("q".into()),
-                path: None,
-            },
+            &Search { cmd: cmd(), query: Some("q".into()), path: None },
             r#"{"type":"search","cmd":"c","query":"q","path":null}"#,
         );
         check(&Unknown { cmd: cmd() }, r#"{"type":"unknown","cmd":"c"}"#);
@@ -80,13 +66,6 @@ mod tests {
     #[test]
     fn absent_optionals_are_read_as_null() {
         let read: ParsedCommand = serde_json::from_str(r#"{"type":"search","cmd":"c"}"#).unwrap();
-        assert_eq!(
-            read,
-            Search {
-                cmd: "c".into(),
-                query: None,
-                path: None
-            }
-        );
+        assert_eq!(read, Search { cmd: "c".into(), query: None, path: None });
     }
 }

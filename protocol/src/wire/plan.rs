@@ -40,16 +40,9 @@ mod tests {
     fn the_wire_form_has_a_null_explanation() {
         let plan = Plan {
             explanation: None,
-            plan: [
-                StepStatus::Pending,
-                StepStatus::InProgress,
-                StepStatus::Completed,
-            ]
-            .map(|status| PlanStep {
-                step: "s".into(),
-                status,
-            })
-            .into(),
+            plan: [StepStatus::Pending, StepStatus::InProgress, StepStatus::Completed]
+                .map(|status| PlanStep { step: "s".into(), status })
+                .into(),
         };
         let json = concat!(
             r#"{"explanation":null,"plan":[{"step":"s","status":"pending"},"#,

@@ -23,13 +23,9 @@ pub struct TokenUsage {
 impl AddAssign for TokenUsage {
     fn add_assign(&mut self, other: Self) {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
-        self.cached_input_tokens = self
-            .cached_input_tokens
-            .saturating_add(other.cached_input_tokens);
+        self.cached_input_tokens = self.cached_input_tokens.saturating_add(other.cached_input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
-        self.reasoning_output_tokens = self
-            .reasoning_output_tokens
-            .saturating_add(other.reasoning_output_tokens);
+        self.reasoning_output_tokens = self.reasoning_output_tokens.saturating_add(other.reasoning_output_tokens);
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
     }
 }
@@ -95,26 +91,16 @@ mod tests {
         let mut info = TokenUsageInfo::default();
         info.record(usage(2));
         info.record(usage(3));
-        assert_eq!(
-            (info.total_token_usage, info.last_token_usage),
-            (usage(5), usage(3))
-        );
+        assert_eq!((info.total_token_usage, info.last_token_usage), (usage(5), usage(3)));
         info.record(usage(i64::MAX));
         assert_eq!(info.total_token_usage, usage(i64::MAX));
     }
 
     #[test]
     fn absent_values_are_null_on_the_wire() {
-        let info = TokenUsageInfo {
-            model_context_window: None,
-            ..TokenUsageInfo::default()
-        };
+        let info = TokenUsageInfo { model_context_window: None, ..TokenUsageInfo::default() };
         let limits = RateLimitSnapshot {
-            primary: Some(RateLimitWindow {
-                used_percent: 12.5,
-                window_minutes: Some(300),
-                resets_at: None,
-            }),
+            primary: Some(RateLimitWindow { used_percent: 12.5, window_minutes: Some(300), resets_at: None }),
             secondary: None,
         };
         let zero = json!({"input_tokens": 0, "cached_input_tokens": 0, "output_tokens": 0,

@@ -20,10 +20,7 @@ use tokio::time::{Instant, timeout_at};
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long processes of a lost command may take to die of SIGKILL.
-const LOST_SESSION_DEADLINE: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
+const LOST_SESSION_DEADLINE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// How a command ended. A failing command is a result, not an error of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +49,7 @@ pub struct CommandEnd {
 
 impl CommandEnd {
     fn new(ended: Ended, left: Left) -> Self {
-        Self {
-            ended,
-            survivors: left.survivors,
-            out_of_reach: left.out_of_reach,
-        }
+        Self { ended, survivors: left.survivors, out_of_reach: left.out_of_reach }
     }
 
     fn from_report(report: Report) -> Option<Self> {
@@ -93,31 +86,18 @@ pub struct RunningCommand {
 /// descriptors, arguments too long. What goes wrong later is an [`Ended::SpawnFailed`].
 pub fn spawn(launch: &Launch) -> io::Result<(RunningCommand, CommandOutput)> {
     if launch.argv.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the command is empty",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
     }
     let (ours, helpers) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let control = UnixStream::from_std(ours)?;
     let (output, ends) = CommandOutput::new()?;
     let helper = start_helper(launch, helpers.into(), ends)?;
-    let command = RunningCommand {
-        helper,
-        control,
-        said: Vec::new(),
-        terminating: false,
-        answer_by: None,
-        end: None,
-    };
+    let command = RunningCommand { helper, control, said: Vec::new(), terminating: false, answer_by: None, end: None };
     Ok((command, output))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is executor::process: the helper sees to the grandchildren"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is executor::process: the helper sees to the grandchildren")]
 fn start_helper(launch: &Launch, control: OwnedFd, output: OutputEnds) -> io::Result<Child> {
     Command::new(launch.helper.as_path())
         .arg0(HELPER_NAME)
@@ -167,10 +147,7 @@ impl RunningCommand {
         let _ = rustix::io::write(&self.control, &request.encode());
         self.wake_a_stopped_helper();
         let answer_by = Instant::now() + grace + ANSWER_DEADLINE;
-        self.answer_by = Some(
-            self.answer_by
-                .map_or(answer_by, |earlier| earlier.min(answer_by)),
-        );
+        self.answer_by = Some(self.answer_by.map_or(answer_by, |earlier| earlier.min(answer_by)));
     }
 
     /// The command runs as the same user as its helper and may have stopped it.
@@ -205,28 +182,18 @@ impl RunningCommand {
     }
 
     fn reported(&self) -> Option<CommandEnd> {
-        Report::decode_all(&self.said)
-            .into_iter()
-            .find_map(CommandEnd::from_report)
+        Report::decode_all(&self.said).into_iter().find_map(CommandEnd::from_report)
     }
 
     async fn kill_what_is_left_of_the_session(&self) -> CommandEnd {
-        let started = Report::decode_all(&self.said)
-            .into_iter()
-            .find_map(|report| match report {
-                Report::Started { leader } => pid(leader),
-                _ => None,
-            });
+        let started = Report::decode_all(&self.said).into_iter().find_map(|report| match report {
+            Report::Started { leader } => pid(leader),
+            _ => None,
+        });
         let killed = tokio::task::spawn_blocking(move || started.map_or(0, kill_session)).await;
         let survivors = killed.unwrap_or_default();
         tracing::warn!(survivors, "a command's helper was lost");
-        CommandEnd::new(
-            Ended::Lost,
-            Left {
-                survivors,
-                out_of_reach: 0,
-            },
-        )
+        CommandEnd::new(Ended::Lost, Left { survivors, out_of_reach: 0 })
     }
 }
 
@@ -246,24 +213,14 @@ fn kill_session(session: Pid) -> u32 {
     let mut killed: Vec<(Pid, OwnedFd)> = Vec::new();
     loop {
         let seen = session_members(session);
-        let fresh: Vec<Pid> = seen
-            .into_iter()
-            .filter(|pid| killed.iter().all(|(old, _)| old != pid))
-            .collect();
+        let fresh: Vec<Pid> = seen.into_iter().filter(|pid| killed.iter().all(|(old, _)| old != pid)).collect();
         if fresh.is_empty() {
             break;
         }
-        killed.extend(
-            fresh
-                .into_iter()
-                .filter_map(|pid| Some((pid, kill_session_member(pid, session)?))),
-        );
+        killed.extend(fresh.into_iter().filter_map(|pid| Some((pid, kill_session_member(pid, session)?))));
     }
     for (_, process) in &killed {
-        let _ = poll(
-            &mut [PollFd::new(process, PollFlags::IN)],
-            Some(&LOST_SESSION_DEADLINE),
-        );
+        let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&LOST_SESSION_DEADLINE));
     }
     u32::try_from(killed.len()).unwrap_or(u32::MAX)
 }

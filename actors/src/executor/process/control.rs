@@ -34,12 +34,7 @@ impl Request {
         let (request, length) = match *bytes.first()? {
             b'T' => {
                 let millis = u32::from_be_bytes(bytes.get(1..5)?.try_into().ok()?);
-                (
-                    Self::Terminate {
-                        grace: Duration::from_millis(millis.into()),
-                    },
-                    5,
-                )
+                (Self::Terminate { grace: Duration::from_millis(millis.into()) }, 5)
             }
             _ => (Self::Kill, 1),
         };
@@ -109,25 +104,13 @@ impl Report {
 
     fn take(bytes: &mut &[u8]) -> Option<Self> {
         match take_bytes(bytes, 1)?[0] {
-            b'S' => Some(Self::Started {
-                leader: u32_from(bytes)?,
-            }),
-            b'E' => Some(Self::Exited {
-                code: i32_from(bytes)?,
-                left: left_from(bytes)?,
-            }),
-            b'K' => Some(Self::Signalled {
-                signal: i32_from(bytes)?,
-                left: left_from(bytes)?,
-            }),
-            b'O' => Some(Self::OutOfReach {
-                left: left_from(bytes)?,
-            }),
+            b'S' => Some(Self::Started { leader: u32_from(bytes)? }),
+            b'E' => Some(Self::Exited { code: i32_from(bytes)?, left: left_from(bytes)? }),
+            b'K' => Some(Self::Signalled { signal: i32_from(bytes)?, left: left_from(bytes)? }),
+            b'O' => Some(Self::OutOfReach { left: left_from(bytes)? }),
             b'F' => {
                 let length = usize::try_from(u32_from(bytes)?).ok()?;
-                Some(Self::Failed(
-                    String::from_utf8_lossy(take_bytes(bytes, length)?).into_owned(),
-                ))
+                Some(Self::Failed(String::from_utf8_lossy(take_bytes(bytes, length)?).into_owned()))
             }
             _ => None,
         }
@@ -153,10 +136,7 @@ fn i32_from(bytes: &mut &[u8]) -> Option<i32> {
 }
 
 fn left_from(bytes: &mut &[u8]) -> Option<Left> {
-    Some(Left {
-        survivors: u32_from(bytes)?,
-        out_of_reach: u32_from(bytes)?,
-    })
+    Some(Left { survivors: u32_from(bytes)?, out_of_reach: u32_from(bytes)? })
 }
 
 #[cfg(test)]
@@ -166,26 +146,20 @@ mod tests {
 
     fn any_request() -> impl Strategy<Value = Request> {
         prop_oneof![
-            any::<u32>().prop_map(|ms| Request::Terminate {
-                grace: Duration::from_millis(ms.into())
-            }),
+            any::<u32>().prop_map(|ms| Request::Terminate { grace: Duration::from_millis(ms.into()) }),
             Just(Request::Kill),
         ]
     }
 
     fn any_left() -> impl Strategy<Value = Left> {
-        any::<(u32, u32)>().prop_map(|(survivors, out_of_reach)| Left {
-            survivors,
-            out_of_reach,
-        })
+        any::<(u32, u32)>().prop_map(|(survivors, out_of_reach)| Left { survivors, out_of_reach })
     }
 
     fn any_report() -> impl Strategy<Value = Report> {
         prop_oneof![
             any::<u32>().prop_map(|leader| Report::Started { leader }),
             (any::<i32>(), any_left()).prop_map(|(code, left)| Report::Exited { code, left }),
-            (any::<i32>(), any_left())
-                .prop_map(|(signal, left)| Report::Signalled { signal, left }),
+            (any::<i32>(), any_left()).prop_map(|(signal, left)| Report::Signalled { signal, left }),
             any_left().prop_map(|left| Report::OutOfReach { left }),
             ".{0,80}".prop_map(Report::Failed),
         ]
@@ -227,9 +201,7 @@ mod tests {
     #[test]
     fn a_long_failure_is_cut_and_stays_readable() {
         let reports = Report::decode_all(&Report::Failed("é".repeat(MAX_TEXT)).encode());
-        let [Report::Failed(text)] = reports.as_slice() else {
-            panic!("{reports:?}")
-        };
+        let [Report::Failed(text)] = reports.as_slice() else { panic!("{reports:?}") };
         assert!(text.starts_with("éé") && text.len() <= MAX_TEXT + 3);
     }
 }

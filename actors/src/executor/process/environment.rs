@@ -19,9 +19,7 @@ pub enum Inherit {
 }
 
 /// The variables of [`Inherit::Core`].
-const CORE: [&str; 9] = [
-    "HOME", "LOGNAME", "PATH", "SHELL", "USER", "USERNAME", "TMPDIR", "TEMP", "TMP",
-];
+const CORE: [&str; 9] = ["HOME", "LOGNAME", "PATH", "SHELL", "USER", "USERNAME", "TMPDIR", "TEMP", "TMP"];
 
 /// Dropped unless `ignore_default_excludes`: what usually holds a secret.
 const DEFAULT_EXCLUDES: [&str; 3] = ["*KEY*", "*SECRET*", "*TOKEN*"];
@@ -57,15 +55,9 @@ pub fn child_environment(
     from: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(OsString, OsString)> {
     let dropped = dropped_names(policy);
-    let inherited =
-        from.filter(|(name, _)| is_inherited(policy.inherit, name) && !matches_any(&dropped, name));
+    let inherited = from.filter(|(name, _)| is_inherited(policy.inherit, name) && !matches_any(&dropped, name));
     let mut environment: BTreeMap<OsString, OsString> = inherited.collect();
-    environment.extend(
-        policy
-            .set
-            .iter()
-            .map(|(name, value)| (name.into(), value.into())),
-    );
+    environment.extend(policy.set.iter().map(|(name, value)| (name.into(), value.into())));
     if !policy.include_only.is_empty() {
         environment.retain(|name, _| matches_any(&policy.include_only, name));
     }
@@ -73,15 +65,8 @@ pub fn child_environment(
 }
 
 fn dropped_names(policy: &ShellEnvironmentPolicy) -> Vec<NamePattern> {
-    let secrets: &[&str] = if policy.ignore_default_excludes {
-        &[]
-    } else {
-        &DEFAULT_EXCLUDES
-    };
-    let built_in = NEVER_INHERITED
-        .iter()
-        .chain(secrets)
-        .map(|pattern| NamePattern::new(pattern));
+    let secrets: &[&str] = if policy.ignore_default_excludes { &[] } else { &DEFAULT_EXCLUDES };
+    let built_in = NEVER_INHERITED.iter().chain(secrets).map(|pattern| NamePattern::new(pattern));
     built_in.chain(policy.exclude.iter().cloned()).collect()
 }
 
@@ -121,80 +106,36 @@ mod tests {
     }
 
     fn os(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     fn check(toml: &str, expected: &[(&str, &str)]) {
-        assert_eq!(
-            child_environment(&policy(toml), os(&ENGINE).into_iter()),
-            os(expected),
-            "{toml}"
-        );
+        assert_eq!(child_environment(&policy(toml), os(&ENGINE).into_iter()), os(expected), "{toml}");
     }
 
     #[test]
     fn each_step_does_what_the_reference_says() {
-        check(
-            "",
-            &[
-                ("HOME", "/root"),
-                ("LANG", "C.UTF-8"),
-                ("PATH", "/bin"),
-                ("mixedCase", "m"),
-            ],
-        );
-        check(
-            "inherit = 'all'\nexclude = ['h?me', 'P*']",
-            &[("LANG", "C.UTF-8"), ("mixedCase", "m")],
-        );
+        check("", &[("HOME", "/root"), ("LANG", "C.UTF-8"), ("PATH", "/bin"), ("mixedCase", "m")]);
+        check("inherit = 'all'\nexclude = ['h?me', 'P*']", &[("LANG", "C.UTF-8"), ("mixedCase", "m")]);
         check("inherit = 'core'", &[("HOME", "/root"), ("PATH", "/bin")]);
         check("inherit = 'none'", &[]);
         check(
             "ignore_default_excludes = true\nexclude = ['L*', 'H*', 'mixed*']",
-            &[
-                ("OPENAI_API_KEY", "sk-2"),
-                ("PATH", "/bin"),
-                ("aws_secret", "s"),
-                ("github_Token", "t"),
-            ],
+            &[("OPENAI_API_KEY", "sk-2"), ("PATH", "/bin"), ("aws_secret", "s"), ("github_Token", "t")],
         );
-        check(
-            "inherit = 'none'\nset = { CI = '1', MY_TOKEN = 'given' }",
-            &[("CI", "1"), ("MY_TOKEN", "given")],
-        );
-        check(
-            "inherit = 'core'\nset = { PATH = '/mine' }",
-            &[("HOME", "/root"), ("PATH", "/mine")],
-        );
-        check(
-            "inherit = 'none'\nset = { LD_PRELOAD = '/my.so' }",
-            &[("LD_PRELOAD", "/my.so")],
-        );
-        check(
-            "include_only = ['PATH', 'm*']",
-            &[("PATH", "/bin"), ("mixedCase", "m")],
-        );
-        check(
-            "set = { A = '1', B = '2' }\ninclude_only = ['b']",
-            &[("B", "2")],
-        );
+        check("inherit = 'none'\nset = { CI = '1', MY_TOKEN = 'given' }", &[("CI", "1"), ("MY_TOKEN", "given")]);
+        check("inherit = 'core'\nset = { PATH = '/mine' }", &[("HOME", "/root"), ("PATH", "/mine")]);
+        check("inherit = 'none'\nset = { LD_PRELOAD = '/my.so' }", &[("LD_PRELOAD", "/my.so")]);
+        check("include_only = ['PATH', 'm*']", &[("PATH", "/bin"), ("mixedCase", "m")]);
+        check("set = { A = '1', B = '2' }\ninclude_only = ['b']", &[("B", "2")]);
         check("include_only = ['*KEY']", &[]);
     }
 
     #[test]
     fn a_name_that_is_not_utf8_is_kept_as_it_is() {
         use std::os::unix::ffi::OsStringExt;
-        let odd = (
-            OsString::from_vec(vec![0xff, b'X']),
-            OsString::from_vec(vec![0xfe]),
-        );
-        let kept = child_environment(
-            &ShellEnvironmentPolicy::default(),
-            std::iter::once(odd.clone()),
-        );
+        let odd = (OsString::from_vec(vec![0xff, b'X']), OsString::from_vec(vec![0xfe]));
+        let kept = child_environment(&ShellEnvironmentPolicy::default(), std::iter::once(odd.clone()));
         assert_eq!(kept, [odd]);
     }
 

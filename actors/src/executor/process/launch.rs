@@ -50,10 +50,7 @@ pub struct Launch {
 
 impl Launch {
     pub(super) fn helper_arguments(&self) -> Vec<OsString> {
-        let mut arguments = vec![
-            self.cwd.clone().into_os_string(),
-            OsString::from(END_OF_OPTIONS),
-        ];
+        let mut arguments = vec![self.cwd.clone().into_os_string(), OsString::from(END_OF_OPTIONS)];
         arguments.extend(self.argv.iter().cloned());
         arguments
     }
@@ -75,11 +72,7 @@ impl Order {
             return None;
         }
         let program = arguments.next()?;
-        Some(Self {
-            cwd,
-            program,
-            arguments: arguments.collect(),
-        })
+        Some(Self { cwd, program, arguments: arguments.collect() })
     }
 }
 
@@ -98,11 +91,7 @@ mod tests {
 
     #[test]
     fn the_helper_reads_back_what_the_engine_wrote() {
-        for argv in [
-            &["true"][..],
-            &["--"],
-            &["sh", "-c", "echo -- \"$@\"", "--", ""],
-        ] {
+        for argv in [&["true"][..], &["--"], &["sh", "-c", "echo -- \"$@\"", "--", ""]] {
             let order = Order::from_arguments(launch(argv).helper_arguments().into_iter()).unwrap();
             assert_eq!(order.cwd, PathBuf::from("/work dir"));
             assert_eq!(order.program, argv[0]);
@@ -112,18 +101,8 @@ mod tests {
 
     #[test]
     fn a_foreign_command_line_is_refused() {
-        for foreign in [
-            &[][..],
-            &["/"],
-            &["/", "--"],
-            &["/", "true"],
-            &["--", "true"],
-        ] {
-            assert_eq!(
-                Order::from_arguments(foreign.iter().map(OsString::from)),
-                None,
-                "{foreign:?}"
-            );
+        for foreign in [&[][..], &["/"], &["/", "--"], &["/", "true"], &["--", "true"]] {
+            assert_eq!(Order::from_arguments(foreign.iter().map(OsString::from)), None, "{foreign:?}");
         }
     }
 }

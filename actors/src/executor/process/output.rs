@@ -77,11 +77,7 @@ impl CommandOutput {
         poll_fn(|cx| self.poll_next(cx, buffer)).await
     }
 
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<Option<(OutputStream, Bytes)>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Option<(OutputStream, Bytes)>> {
         self.stderr_first = !self.stderr_first;
         let mut turns = BOTH;
         turns.rotate_left(usize::from(self.stderr_first));
@@ -90,20 +86,12 @@ impl CommandOutput {
                 return Poll::Ready(Some((stream, chunk)));
             }
         }
-        if self.is_at_its_end() {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
-        }
+        if self.is_at_its_end() { Poll::Ready(None) } else { Poll::Pending }
     }
 }
 
 /// `Ready(None)` and `pipe` closed when it has ended.
-fn poll_chunk(
-    pipe: &mut Option<Receiver>,
-    cx: &mut Context<'_>,
-    buffer: &mut [u8],
-) -> Poll<Option<Bytes>> {
+fn poll_chunk(pipe: &mut Option<Receiver>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Option<Bytes>> {
     let Some(open) = pipe else {
         return Poll::Ready(None);
     };
@@ -131,8 +119,7 @@ fn chunk_now(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> Option<Bytes> {
 
 /// How many bytes can be in `pipe`.
 fn capacity(pipe: Option<&Receiver>) -> usize {
-    pipe.and_then(|pipe| rustix::pipe::fcntl_getpipe_size(pipe).ok())
-        .unwrap_or(0)
+    pipe.and_then(|pipe| rustix::pipe::fcntl_getpipe_size(pipe).ok()).unwrap_or(0)
 }
 
 /// Hands every chunk of `output` to `sink`, in order within a stream, and waits for `sink` before it reads on: a sink
@@ -140,11 +127,7 @@ fn capacity(pipe: Option<&Receiver>) -> usize {
 /// return of [`RunningCommand::ended`](super::RunningCommand::ended)) and all that the tree left in the pipes is
 /// handed over. So a pipe that somebody outside the tree holds open holds nothing up, and no output is lost to a
 /// clock: what a dead tree wrote is in the pipe, and no pipe holds more than its capacity.
-pub async fn pump<Gone, Sink>(
-    mut output: CommandOutput,
-    tree_is_gone: Gone,
-    mut sink: Sink,
-) -> Drained
+pub async fn pump<Gone, Sink>(mut output: CommandOutput, tree_is_gone: Gone, mut sink: Sink) -> Drained
 where
     Gone: Future<Output = ()>,
     Sink: AsyncFnMut(OutputStream, Bytes),
@@ -171,9 +154,5 @@ where
             sink(stream, chunk).await;
         }
     }
-    if output.is_at_its_end() {
-        Drained::ToTheEnd
-    } else {
-        Drained::StillHeld
-    }
+    if output.is_at_its_end() { Drained::ToTheEnd } else { Drained::StillHeld }
 }

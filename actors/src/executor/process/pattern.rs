@@ -19,9 +19,7 @@ impl NamePattern {
     /// Every text is a pattern.
     #[must_use]
     pub fn new(pattern: &str) -> Self {
-        Self {
-            lower_case: lower_case(pattern),
-        }
+        Self { lower_case: lower_case(pattern) }
     }
 
     /// Whether the whole of `name` fits. Takes at most (length of the pattern × length of the name) steps.
@@ -50,9 +48,7 @@ impl NamePattern {
                 }
             }
         }
-        self.lower_case[at_pattern..]
-            .iter()
-            .all(|&rest| rest == '*')
+        self.lower_case[at_pattern..].iter().all(|&rest| rest == '*')
     }
 }
 
@@ -66,11 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(pattern: &str, name: &str, expected: bool) {
-        assert_eq!(
-            NamePattern::new(pattern).matches(name),
-            expected,
-            "{pattern:?} on {name:?}"
-        );
+        assert_eq!(NamePattern::new(pattern).matches(name), expected, "{pattern:?} on {name:?}");
     }
 
     #[test]
@@ -100,13 +92,10 @@ mod tests {
         match (pattern, name) {
             ([], []) => true,
             (['*', rest @ ..], _) => {
-                matches_by_definition(rest, name)
-                    || (!name.is_empty() && matches_by_definition(pattern, &name[1..]))
+                matches_by_definition(rest, name) || (!name.is_empty() && matches_by_definition(pattern, &name[1..]))
             }
             (['?', pattern @ ..], [_, name @ ..]) => matches_by_definition(pattern, name),
-            ([wanted, pattern @ ..], [is, name @ ..]) if wanted == is => {
-                matches_by_definition(pattern, name)
-            }
+            ([wanted, pattern @ ..], [is, name @ ..]) if wanted == is => matches_by_definition(pattern, name),
             _ => false,
         }
     }

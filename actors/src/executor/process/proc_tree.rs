@@ -21,11 +21,7 @@ pub(super) enum Walk {
 impl Walk {
     /// The cheapest that this kernel has.
     pub(super) fn detect() -> Self {
-        if Path::new("/proc/thread-self/children").exists() {
-            Self::ChildrenFiles
-        } else {
-            Self::StatFiles
-        }
+        if Path::new("/proc/thread-self/children").exists() { Self::ChildrenFiles } else { Self::StatFiles }
     }
 
     /// The children of one process, dead ones that nobody waited for included.
@@ -43,11 +39,7 @@ impl Walk {
             Self::ChildrenFiles => breadth_first(root, children_in_files, visit),
             Self::StatFiles => {
                 let mut families = families();
-                breadth_first(
-                    root,
-                    |parent| families.remove(&parent).unwrap_or_default(),
-                    visit,
-                );
+                breadth_first(root, |parent| families.remove(&parent).unwrap_or_default(), visit);
             }
         }
     }
@@ -75,16 +67,8 @@ fn children_in_files(parent: Pid) -> Vec<Pid> {
     let Ok(threads) = fs::read_dir(format!("/proc/{parent}/task")) else {
         return Vec::new();
     };
-    let lists = threads
-        .flatten()
-        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_ascii_whitespace()
-                .filter_map(parse_pid)
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_ascii_whitespace().filter_map(parse_pid).collect::<Vec<_>>()).collect()
 }
 
 fn families() -> HashMap<Pid, Vec<Pid>> {
@@ -139,11 +123,7 @@ impl Stat {
         let state = *fields.next()?.as_bytes().first()?;
         let parent = parse_pid(fields.next()?);
         let session = parse_pid(fields.nth(1)?);
-        Some(Self {
-            state,
-            parent,
-            session,
-        })
+        Some(Self { state, parent, session })
     }
 
     fn is_dead(&self) -> bool {
@@ -166,10 +146,7 @@ mod tests {
 
     #[test]
     fn a_stat_line_is_read_behind_any_name() {
-        check(
-            b"12 (sleep) S 7 12 9 34816 12 4194304",
-            Some((b'S', Some(7), Some(9))),
-        );
+        check(b"12 (sleep) S 7 12 9 34816 12 4194304", Some((b'S', Some(7), Some(9))));
         check(b"12 (a b) Z 1 2 3", Some((b'Z', Some(1), Some(3))));
         check(b"12 () R 1 2 3) R 7 8 9", Some((b'R', Some(7), Some(9))));
         check(b"12 (\xff\n) T 7 8 9\n", Some((b'T', Some(7), Some(9))));
@@ -199,9 +176,6 @@ mod tests {
 
         assert_eq!(by_children.len(), 3);
         assert_eq!(by_children[0], by_stat[0]);
-        assert_eq!(
-            HashSet::<Pid>::from_iter(by_children),
-            HashSet::from_iter(by_stat)
-        );
+        assert_eq!(HashSet::<Pid>::from_iter(by_children), HashSet::from_iter(by_stat));
     }
 }

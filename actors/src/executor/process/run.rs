@@ -19,12 +19,7 @@ pub struct Finished {
 
 /// Sees `command` to its end. `kill` resolves to the grace of a kill (an interrupt, a time-out), or never; it is heard
 /// also while `sink` waits. Dropping the future kills the command at once.
-pub async fn run<Kill, Sink>(
-    mut command: RunningCommand,
-    output: CommandOutput,
-    kill: Kill,
-    sink: Sink,
-) -> Finished
+pub async fn run<Kill, Sink>(mut command: RunningCommand, output: CommandOutput, kill: Kill, sink: Sink) -> Finished
 where
     Kill: Future<Output = Duration>,
     Sink: AsyncFnMut(OutputStream, Bytes),
@@ -42,10 +37,7 @@ where
     Finished { end, output }
 }
 
-async fn ended_or_killed(
-    command: &mut RunningCommand,
-    kill: impl Future<Output = Duration>,
-) -> CommandEnd {
+async fn ended_or_killed(command: &mut RunningCommand, kill: impl Future<Output = Duration>) -> CommandEnd {
     let kill = pin!(kill);
     tokio::select! {
         end = command.ended() => return end,

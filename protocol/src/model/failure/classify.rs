@@ -6,9 +6,7 @@ pub(super) fn http(status: u16, error: &ErrorBody) -> FailureKind {
     match status {
         401 => FailureKind::Auth,
         429 => by_name(&REFINEMENTS, error).unwrap_or(FailureKind::RateLimited),
-        _ => by_name(&REFINEMENTS, error)
-            .or_else(|| by_message(status, error))
-            .unwrap_or_else(|| by_status(status)),
+        _ => by_name(&REFINEMENTS, error).or_else(|| by_message(status, error)).unwrap_or_else(|| by_status(status)),
     }
 }
 
@@ -22,11 +20,7 @@ pub(super) fn stream(error: &ErrorBody) -> FailureKind {
             .unwrap_or(FailureKind::Server),
     };
     // The route exists: the stream came by it.
-    if kind == FailureKind::NoSuchRoute {
-        FailureKind::BadRequest
-    } else {
-        kind
-    }
+    if kind == FailureKind::NoSuchRoute { FailureKind::BadRequest } else { kind }
 }
 
 type Names<const N: usize> = [(&'static str, FailureKind); N];
@@ -39,10 +33,7 @@ const REFINEMENTS: Names<8> = [
     ("billing_hard_limit_reached", FailureKind::Quota),
     ("context_length_exceeded", FailureKind::ContextOverflow),
     ("exceed_context_size_error", FailureKind::ContextOverflow),
-    (
-        "previous_response_not_found",
-        FailureKind::PreviousResponseNotFound,
-    ),
+    ("previous_response_not_found", FailureKind::PreviousResponseNotFound),
     ("model_not_found", FailureKind::BadRequest),
 ];
 
@@ -60,10 +51,7 @@ const CLASSES: Names<9> = [
 ];
 
 fn by_name<const N: usize>(names: &Names<N>, error: &ErrorBody) -> Option<FailureKind> {
-    names
-        .iter()
-        .find(|(name, _)| error.is_named(name))
-        .map(|(_, kind)| *kind)
+    names.iter().find(|(name, _)| error.is_named(name)).map(|(_, kind)| *kind)
 }
 
 fn by_message(status: u16, error: &ErrorBody) -> Option<FailureKind> {
@@ -74,11 +62,7 @@ fn by_message(status: u16, error: &ErrorBody) -> Option<FailureKind> {
         Some(FailureKind::PreviousResponseNotFound)
     } else if status == 503 && message.contains("loading model") {
         Some(FailureKind::Loading)
-    } else if status == 404
-        && ["model", "deployment"]
-            .iter()
-            .any(|word| message.contains(word))
-    {
+    } else if status == 404 && ["model", "deployment"].iter().any(|word| message.contains(word)) {
         Some(FailureKind::BadRequest)
     } else {
         None
@@ -96,8 +80,7 @@ fn by_status(status: u16) -> FailureKind {
 
 /// OpenAI: "Previous response with id '…' not found."; llama.cpp: "… does not support 'previous_response_id'."
 fn mentions_previous_response(lowercase_message: &str) -> bool {
-    lowercase_message.contains("previous_response_id")
-        || lowercase_message.contains("previous response")
+    lowercase_message.contains("previous_response_id") || lowercase_message.contains("previous response")
 }
 
 /// Whether the conversation did not fit, in the words of servers and proxies that give it no name of its own.

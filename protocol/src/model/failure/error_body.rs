@@ -24,20 +24,12 @@ impl ErrorBody {
         let text = String::from_utf8_lossy(body);
         let parsed = serde_json::from_str(&text).unwrap_or(Value::Null);
         // `{"error": {…}}` (OpenAI, llama.cpp, LiteLLM), `{"error": "…"}` (Ollama), `{"detail": "…"}` (FastAPI)
-        let error = ["error", "detail"]
-            .into_iter()
-            .map(|member| &parsed[member])
-            .find(|error| !error.is_null());
-        Self {
-            raw: printable(&text),
-            ..Self::from_value(error.unwrap_or(&parsed))
-        }
+        let error = ["error", "detail"].into_iter().map(|member| &parsed[member]).find(|error| !error.is_null());
+        Self { raw: printable(&text), ..Self::from_value(error.unwrap_or(&parsed)) }
     }
 
     pub(super) fn from_value(error: &Value) -> Self {
-        let message = error
-            .as_str()
-            .unwrap_or_else(|| error["message"].as_str().unwrap_or_default());
+        let message = error.as_str().unwrap_or_else(|| error["message"].as_str().unwrap_or_default());
         Self {
             kind: scalar(&error["type"]),
             code: scalar(&error["code"]),
@@ -50,11 +42,7 @@ impl ErrorBody {
 
     /// What to show: the message, or else whatever there is.
     pub(super) fn said(&self) -> &str {
-        if self.message.is_empty() {
-            &self.raw
-        } else {
-            &self.message
-        }
+        if self.message.is_empty() { &self.raw } else { &self.message }
     }
 
     pub(super) fn resets_in(&self, now_unix: u64) -> Option<Duration> {

@@ -88,20 +88,13 @@ impl FailureKind {
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { kind, message: message.into(), retry_after: None }
     }
 
     /// No connection could be made; `detail` is the transport's word.
     #[must_use]
     pub fn connect(detail: &str) -> Self {
-        Self::new(
-            FailureKind::Connect,
-            format!("Connection failed: {}", printable(detail)),
-        )
+        Self::new(FailureKind::Connect, format!("Connection failed: {}", printable(detail)))
     }
 
     /// The answer broke off; `detail` says how.
@@ -113,10 +106,7 @@ impl Failure {
     /// Nothing was heard for `after`.
     #[must_use]
     pub fn idle(after: Duration) -> Self {
-        Self::new(
-            FailureKind::Idle,
-            format!("idle timeout waiting for SSE ({after:?})"),
-        )
+        Self::new(FailureKind::Idle, format!("idle timeout waiting for SSE ({after:?})"))
     }
 
     /// An answer other than 2xx. `retry_after`, `retry_after_ms` and `request_id` are the headers `Retry-After`,
@@ -136,25 +126,13 @@ impl Failure {
         let wait = retry_after::from_headers(retry_after, retry_after_ms, now_unix)
             .or_else(|| error.resets_in(now_unix))
             .or_else(|| parse_try_again(&error.message));
-        let request_id = request_id
-            .map(|id| format!(", request id: {}", printable(id)))
-            .unwrap_or_default();
+        let request_id = request_id.map(|id| format!(", request id: {}", printable(id))).unwrap_or_default();
         let message = match kind {
             _ if kind.is_retryable() => exhausted_text(status, &request_id, &error),
-            FailureKind::ContextOverflow | FailureKind::Quota | FailureKind::UsageLimit => {
-                limit_text(kind, &error)
-            }
-            _ => format!(
-                "unexpected status {}: {}{request_id}",
-                status_text(status),
-                error.raw
-            ),
+            FailureKind::ContextOverflow | FailureKind::Quota | FailureKind::UsageLimit => limit_text(kind, &error),
+            _ => format!("unexpected status {}: {}{request_id}", status_text(status), error.raw),
         };
-        Self {
-            kind,
-            message,
-            retry_after: wait,
-        }
+        Self { kind, message, retry_after: wait }
     }
 
     /// An error that came inside a stream: the `error` member of `response.failed`, of an `error` event, or of an
@@ -164,17 +142,11 @@ impl Failure {
         let error = ErrorBody::from_value(error);
         let kind = classify::stream(&error);
         let message = match kind {
-            FailureKind::ContextOverflow | FailureKind::Quota | FailureKind::UsageLimit => {
-                limit_text(kind, &error)
-            }
+            FailureKind::ContextOverflow | FailureKind::Quota | FailureKind::UsageLimit => limit_text(kind, &error),
             _ if kind.is_retryable() => format!("{CUT_SHORT}{}", error.said()),
             _ => error.said().to_owned(),
         };
-        Self {
-            kind,
-            message,
-            retry_after: parse_try_again(&error.message),
-        }
+        Self { kind, message, retry_after: parse_try_again(&error.message) }
     }
 
     /// Whether the same request may succeed later.
@@ -188,10 +160,7 @@ const CUT_SHORT: &str = "stream disconnected before completion: ";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if matches!(
-            self.kind,
-            FailureKind::Cut | FailureKind::Idle | FailureKind::Garbage
-        ) {
+        if matches!(self.kind, FailureKind::Cut | FailureKind::Idle | FailureKind::Garbage) {
             f.write_str(CUT_SHORT)?;
         }
         f.write_str(&self.message)
@@ -206,10 +175,7 @@ fn exhausted_text(status: u16, request_id: &str, error: &ErrorBody) -> String {
     let text = if status == 500 {
         "We're currently experiencing high demand, which may cause temporary errors.".to_owned()
     } else {
-        format!(
-            "exceeded retry limit, last status: {}{request_id}",
-            status_text(status)
-        )
+        format!("exceeded retry limit, last status: {}{request_id}", status_text(status))
     };
     with_remark(text, error)
 }
@@ -228,11 +194,7 @@ fn limit_text(kind: FailureKind, error: &ErrorBody) -> String {
 }
 
 fn with_remark(text: String, error: &ErrorBody) -> String {
-    if error.message.is_empty() {
-        text
-    } else {
-        format!("{text} (server: {})", error.message)
-    }
+    if error.message.is_empty() { text } else { format!("{text} (server: {})", error.message) }
 }
 
 #[cfg(test)]

@@ -3,21 +3,11 @@
 use std::time::Duration;
 
 /// `retry-after-ms` is more exact and wins. A date in the past is no wait at all.
-pub(super) fn from_headers(
-    seconds_or_date: Option<&str>,
-    ms: Option<&str>,
-    now_unix: u64,
-) -> Option<Duration> {
-    let exact = ms
-        .and_then(|ms| ms.trim().parse::<f64>().ok())
-        .and_then(|ms| duration(ms / 1000.0));
+pub(super) fn from_headers(seconds_or_date: Option<&str>, ms: Option<&str>, now_unix: u64) -> Option<Duration> {
+    let exact = ms.and_then(|ms| ms.trim().parse::<f64>().ok()).and_then(|ms| duration(ms / 1000.0));
     exact.or_else(|| {
         let value = seconds_or_date?.trim();
-        let from_date = || {
-            Some(Duration::from_secs(
-                parse_imf_fixdate(value)?.saturating_sub(now_unix),
-            ))
-        };
+        let from_date = || Some(Duration::from_secs(parse_imf_fixdate(value)?.saturating_sub(now_unix)));
         value.parse().ok().and_then(duration).or_else(from_date)
     })
 }
@@ -48,10 +38,7 @@ fn amount_of_time(text: &str) -> Option<(Duration, &str)> {
         "d" | "day" | "days" => 86400.0,
         _ => return None,
     };
-    Some((
-        duration(number.trim_end_matches('.').parse::<f64>().ok()? * seconds)?,
-        rest,
-    ))
+    Some((duration(number.trim_end_matches('.').parse::<f64>().ok()? * seconds)?, rest))
 }
 
 fn split_where(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
@@ -61,11 +48,7 @@ fn split_where(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
 /// None for what no clock can wait: negative, not a number, beyond a century.
 fn duration(seconds: f64) -> Option<Duration> {
     const CENTURY: f64 = 100.0 * 366.0 * 86400.0;
-    if seconds <= CENTURY {
-        Duration::try_from_secs_f64(seconds).ok()
-    } else {
-        None
-    }
+    if seconds <= CENTURY { Duration::try_from_secs_f64(seconds).ok() } else { None }
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` in Unix seconds: the one date format that servers may send.
@@ -87,9 +70,7 @@ fn in_range(text: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
     text.parse().ok().filter(|number| range.contains(number))
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Days from 1970-01-01 to the first day of `year`.
 fn days_before_year(year: u64) -> u64 {
@@ -154,16 +135,9 @@ mod tests {
     #[test]
     fn a_wait_is_read_out_of_a_message() {
         let check = |message: &str, expected: Option<u64>| {
-            assert_eq!(
-                parse_try_again(message).map(|wait| wait.as_millis()),
-                expected.map(u128::from),
-                "{message}"
-            );
+            assert_eq!(parse_try_again(message).map(|wait| wait.as_millis()), expected.map(u128::from), "{message}");
         };
-        check(
-            "Rate limit reached for x. Please try again in 17.2s. Visit …",
-            Some(17_200),
-        );
+        check("Rate limit reached for x. Please try again in 17.2s. Visit …", Some(17_200));
         check("Please Try again in 500ms.", Some(500));
         check("try again in 3 seconds", Some(3000));
         check("try again in 1m26.4s", Some(86_400));
@@ -197,11 +171,7 @@ mod tests {
         for _ in 0..days {
             day += 1;
             let next = days_before_month(month + 1, year);
-            let length = if month == 11 {
-                31
-            } else {
-                next - days_before_month(month, year)
-            };
+            let length = if month == 11 { 31 } else { next - days_before_month(month, year) };
             if day > length {
                 (day, month) = (1, month + 1);
             }
@@ -210,9 +180,6 @@ mod tests {
             }
         }
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        format!(
-            "Xxx, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT",
-            MONTHS[month]
-        )
+        format!("Xxx, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", MONTHS[month])
     }
 }

@@ -10,14 +10,7 @@ fn check(status: u16, body: &str, kind: FailureKind) {
 
 #[test]
 fn the_status_decides_where_the_body_is_silent() {
-    for body in [
-        "",
-        "<html>",
-        "{}",
-        "[1]",
-        r#"{"error":null}"#,
-        r#"{"error":{"code":[],"message":7}}"#,
-    ] {
+    for body in ["", "<html>", "{}", "[1]", r#"{"error":null}"#, r#"{"error":{"code":[],"message":7}}"#] {
         check(400, body, FailureKind::BadRequest);
         check(401, body, FailureKind::Auth);
         check(403, body, FailureKind::BadRequest);
@@ -37,31 +30,11 @@ fn the_status_decides_where_the_body_is_silent() {
 
 #[test]
 fn the_body_refines_the_status() {
-    check(
-        429,
-        r#"{"error":{"type":"usage_limit_reached","resets_at":1}}"#,
-        FailureKind::UsageLimit,
-    );
-    check(
-        429,
-        r#"{"error":{"type":"usage_not_included"}}"#,
-        FailureKind::UsageLimit,
-    );
-    check(
-        429,
-        r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}"#,
-        FailureKind::Quota,
-    );
-    check(
-        429,
-        r#"{"error":{"message":"throttled","type":"throttling_error","code":"429"}}"#,
-        FailureKind::RateLimited,
-    );
-    check(
-        503,
-        r#"{"error":{"message":"Loading model","type":"unavailable_error","code":503}}"#,
-        FailureKind::Loading,
-    );
+    check(429, r#"{"error":{"type":"usage_limit_reached","resets_at":1}}"#, FailureKind::UsageLimit);
+    check(429, r#"{"error":{"type":"usage_not_included"}}"#, FailureKind::UsageLimit);
+    check(429, r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}"#, FailureKind::Quota);
+    check(429, r#"{"error":{"message":"throttled","type":"throttling_error","code":"429"}}"#, FailureKind::RateLimited);
+    check(503, r#"{"error":{"message":"Loading model","type":"unavailable_error","code":503}}"#, FailureKind::Loading);
     check(
         404,
         r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#,
@@ -73,16 +46,8 @@ fn the_body_refines_the_status() {
         r#"{"error":{"message":"mock","type":"server_error","code":"rate_limit_exceeded"}}"#,
         FailureKind::BadRequest,
     );
-    check(
-        404,
-        r#"{"error":{"message":"no","code":"model_not_found"}}"#,
-        FailureKind::BadRequest,
-    );
-    check(
-        404,
-        r#"{"error":"model 'x' not found, try pulling it first"}"#,
-        FailureKind::BadRequest,
-    );
+    check(404, r#"{"error":{"message":"no","code":"model_not_found"}}"#, FailureKind::BadRequest);
+    check(404, r#"{"error":"model 'x' not found, try pulling it first"}"#, FailureKind::BadRequest);
     check(
         400,
         r#"{"error":{"message":"Previous response with id 'resp_1' not found.","code":"previous_response_not_found"}}"#,
@@ -118,11 +83,7 @@ fn a_context_overflow_is_known_in_every_server_s_words() {
         r#"{"error":{"message":"Request too large: Limit 30000 tokens per min, Requested 40000"}}"#,
         FailureKind::RateLimited,
     );
-    check(
-        400,
-        r#"{"error":{"message":"max_output_tokens must be positive"}}"#,
-        FailureKind::BadRequest,
-    );
+    check(400, r#"{"error":{"message":"max_output_tokens must be positive"}}"#, FailureKind::BadRequest);
 }
 
 #[test]
@@ -132,16 +93,8 @@ fn only_what_may_pass_is_retried() {
     for kind in [Connect, Cut, Idle, RateLimited, Server, Loading, Garbage] {
         assert!(retried(kind), "{kind:?}");
     }
-    for kind in [
-        Auth,
-        BadRequest,
-        ContextOverflow,
-        Quota,
-        UsageLimit,
-        PreviousResponseNotFound,
-        NoSuchRoute,
-        TooLarge,
-    ] {
+    for kind in [Auth, BadRequest, ContextOverflow, Quota, UsageLimit, PreviousResponseNotFound, NoSuchRoute, TooLarge]
+    {
         assert!(!retried(kind), "{kind:?}");
     }
 }
@@ -156,41 +109,23 @@ fn the_texts_are_those_a_ui_knows() {
         "unexpected status 400 Bad Request: {\"error\": \"no\"}, request id: req 1"
     );
     assert_eq!(text(499, ""), "unexpected status 499: , request id: req 1");
-    assert_eq!(
-        text(503, ""),
-        "exceeded retry limit, last status: 503 Service Unavailable, request id: req 1"
-    );
+    assert_eq!(text(503, ""), "exceeded retry limit, last status: 503 Service Unavailable, request id: req 1");
     assert_eq!(
         text(429, r#"{"error":{"message":"slow\u001b down"}}"#),
         "exceeded retry limit, last status: 429 Too Many Requests, request id: req 1 (server: slow\\u{1b} down)"
     );
-    assert_eq!(
-        text(500, ""),
-        "We're currently experiencing high demand, which may cause temporary errors."
-    );
+    assert_eq!(text(500, ""), "We're currently experiencing high demand, which may cause temporary errors.");
     assert_eq!(
         text(403, r#"{"error":{"code":"insufficient_quota"}}"#),
         "Quota exceeded. Check your plan and billing details."
     );
-    assert_eq!(
-        text(
-            429,
-            r#"{"error":{"type":"usage_limit_reached","message":"used up"}}"#
-        ),
-        "used up"
-    );
+    assert_eq!(text(429, r#"{"error":{"type":"usage_limit_reached","message":"used up"}}"#), "used up");
     assert!(
         text(400, r#"{"error":{"code":"context_length_exceeded"}}"#)
             .starts_with("LLMX ran out of room in the model's context window.")
     );
-    assert_eq!(
-        Failure::connect("refused").to_string(),
-        "Connection failed: refused"
-    );
-    assert_eq!(
-        Failure::cut("reset").to_string(),
-        "stream disconnected before completion: reset"
-    );
+    assert_eq!(Failure::connect("refused").to_string(), "Connection failed: refused");
+    assert_eq!(Failure::cut("reset").to_string(), "stream disconnected before completion: reset");
     assert_eq!(
         Failure::idle(Duration::from_secs(300)).to_string(),
         "stream disconnected before completion: idle timeout waiting for SSE (300s)"
@@ -213,17 +148,8 @@ fn the_wait_comes_from_the_headers_or_else_from_the_words() {
     assert_eq!(wait((Some("7"), Some("20")), words), Some(20));
     assert_eq!(wait((Some("7"), None), words), Some(7000));
     assert_eq!(wait((None, None), words), Some(1500));
-    assert_eq!(
-        wait(
-            (None, None),
-            r#"{"error":{"type":"usage_limit_reached","resets_at":1060}}"#
-        ),
-        Some(60_000)
-    );
-    assert_eq!(
-        wait((None, None), r#"{"error":{"resets_in_seconds":9}}"#),
-        Some(9000)
-    );
+    assert_eq!(wait((None, None), r#"{"error":{"type":"usage_limit_reached","resets_at":1060}}"#), Some(60_000));
+    assert_eq!(wait((None, None), r#"{"error":{"resets_in_seconds":9}}"#), Some(9000));
     assert_eq!(wait((None, None), ""), None);
 }
 
@@ -231,41 +157,17 @@ fn the_wait_comes_from_the_headers_or_else_from_the_words() {
 fn errors_inside_a_stream_are_known_by_name_code_or_words() {
     let check = |error: &str, kind: FailureKind, text: &str| {
         let failure = Failure::from_stream(&serde_json::from_str(error).unwrap());
-        assert_eq!(
-            (failure.kind, failure.to_string().as_str()),
-            (kind, text),
-            "{error}"
-        );
+        assert_eq!((failure.kind, failure.to_string().as_str()), (kind, text), "{error}");
     };
     let cut = |detail: &str| format!("stream disconnected before completion: {detail}");
-    check(
-        r#"{"code":"server_error","message":"oops"}"#,
-        FailureKind::Server,
-        &cut("oops"),
-    );
+    check(r#"{"code":"server_error","message":"oops"}"#, FailureKind::Server, &cut("oops"));
     check(r#"{"message":"oops"}"#, FailureKind::Server, &cut("oops"));
     check(r#""oops""#, FailureKind::Server, &cut("oops"));
     check(r#"{"x":1}"#, FailureKind::Server, &cut(r#"{"x":1}"#));
-    check(
-        r#"{"type":"None","param":"None","code":"500","message":"litellm"}"#,
-        FailureKind::Server,
-        &cut("litellm"),
-    );
-    check(
-        r#"{"code":400,"message":"bad","type":"invalid_request_error"}"#,
-        FailureKind::BadRequest,
-        "bad",
-    );
-    check(
-        r#"{"code":"404","message":"gone"}"#,
-        FailureKind::BadRequest,
-        "gone",
-    );
-    check(
-        r#"{"code":"invalid_prompt","message":"bad"}"#,
-        FailureKind::BadRequest,
-        "bad",
-    );
+    check(r#"{"type":"None","param":"None","code":"500","message":"litellm"}"#, FailureKind::Server, &cut("litellm"));
+    check(r#"{"code":400,"message":"bad","type":"invalid_request_error"}"#, FailureKind::BadRequest, "bad");
+    check(r#"{"code":"404","message":"gone"}"#, FailureKind::BadRequest, "gone");
+    check(r#"{"code":"invalid_prompt","message":"bad"}"#, FailureKind::BadRequest, "bad");
     check(
         r#"{"code":"insufficient_quota"}"#,
         FailureKind::Quota,
@@ -276,8 +178,7 @@ fn errors_inside_a_stream_are_known_by_name_code_or_words() {
         FailureKind::ContextOverflow,
         "LLMX ran out of room in the model's context window. Compact this conversation or start a new one. (server: Context size has been exceeded.)",
     );
-    let limited =
-        serde_json::json!({"code": "rate_limit_exceeded", "message": "try again in 20ms"});
+    let limited = serde_json::json!({"code": "rate_limit_exceeded", "message": "try again in 20ms"});
     assert_eq!(
         Failure::from_stream(&limited),
         Failure {

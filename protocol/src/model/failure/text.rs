@@ -4,11 +4,7 @@ const LONGEST: usize = 2048;
 
 /// One line without control characters, at most 2 kB of the original: a server can otherwise drive a terminal.
 pub(super) fn printable(text: &str) -> String {
-    let cut = text
-        .trim()
-        .char_indices()
-        .take_while(|(at, _)| *at < LONGEST)
-        .map(|(_, c)| c);
+    let cut = text.trim().char_indices().take_while(|(at, _)| *at < LONGEST).map(|(_, c)| c);
     let mut line = String::new();
     for c in cut {
         match c {

@@ -131,64 +131,33 @@ impl ResponseItem {
         let content: Vec<_> = parts.iter().map(ContentPart::to_json).collect();
         let text = parts.iter().map(ContentPart::text).collect();
         let item = json!({"type": "message", "role": "user", "content": content});
-        Self::new(
-            &item,
-            ItemBody::Message {
-                role: "user".to_owned(),
-                text,
-            },
-        )
+        Self::new(&item, ItemBody::Message { role: "user".to_owned(), text })
     }
 
     /// A message of one text. `role` is `user`, `assistant`, `developer` or `system`.
     #[must_use]
     pub fn message(role: &str, text: &str) -> Self {
-        let part = if role == "assistant" {
-            "output_text"
-        } else {
-            "input_text"
-        };
-        let item =
-            json!({"type": "message", "role": role, "content": [{"type": part, "text": text}]});
-        Self::new(
-            &item,
-            ItemBody::Message {
-                role: role.to_owned(),
-                text: text.to_owned(),
-            },
-        )
+        let part = if role == "assistant" { "output_text" } else { "input_text" };
+        let item = json!({"type": "message", "role": role, "content": [{"type": part, "text": text}]});
+        Self::new(&item, ItemBody::Message { role: role.to_owned(), text: text.to_owned() })
     }
 
     /// The answer to a function call, or to a local shell call.
     #[must_use]
     pub fn function_call_output(call_id: &CallId, output: &str) -> Self {
-        let item =
-            json!({"type": "function_call_output", "call_id": call_id.as_str(), "output": output});
-        Self::new(
-            &item,
-            ItemBody::FunctionCallOutput {
-                call_id: call_id.clone(),
-            },
-        )
+        let item = json!({"type": "function_call_output", "call_id": call_id.as_str(), "output": output});
+        Self::new(&item, ItemBody::FunctionCallOutput { call_id: call_id.clone() })
     }
 
     /// The answer to a freeform call.
     #[must_use]
     pub fn custom_tool_call_output(call_id: &CallId, output: &str) -> Self {
         let item = json!({"type": "custom_tool_call_output", "call_id": call_id.as_str(), "output": output});
-        Self::new(
-            &item,
-            ItemBody::CustomToolCallOutput {
-                call_id: call_id.clone(),
-            },
-        )
+        Self::new(&item, ItemBody::CustomToolCallOutput { call_id: call_id.clone() })
     }
 
     fn new(item: &Value, body: ItemBody) -> Self {
-        Self {
-            json: item.to_string().into(),
-            body: Arc::new(body),
-        }
+        Self { json: item.to_string().into(), body: Arc::new(body) }
     }
 
     /// The item as JSON text: an input item for the server, a line for the journal.
@@ -230,14 +199,8 @@ impl ItemBody {
     /// Reads the normal form.
     fn read(item: &Value) -> Result<Self, ItemError> {
         Ok(match text(item, "type") {
-            "message" => Self::Message {
-                role: owned(item, "role"),
-                text: texts(&item["content"]).concat(),
-            },
-            "reasoning" => Self::Reasoning {
-                summary: texts(&item["summary"]),
-                raw: texts(&item["content"]),
-            },
+            "message" => Self::Message { role: owned(item, "role"), text: texts(&item["content"]).concat() },
+            "reasoning" => Self::Reasoning { summary: texts(&item["summary"]), raw: texts(&item["content"]) },
             "function_call" => Self::FunctionCall {
                 call_id: call_id("function_call", item)?,
                 name: required("function_call", item, "name")?,
@@ -249,15 +212,11 @@ impl ItemBody {
                 input: owned(item, "input"),
             },
             "local_shell_call" => Self::read_local_shell_call(item)?,
-            "function_call_output" => Self::FunctionCallOutput {
-                call_id: call_id("function_call_output", item)?,
-            },
-            "custom_tool_call_output" => Self::CustomToolCallOutput {
-                call_id: call_id("custom_tool_call_output", item)?,
-            },
-            "web_search_call" => Self::WebSearchCall {
-                query: owned(&item["action"], "query"),
-            },
+            "function_call_output" => Self::FunctionCallOutput { call_id: call_id("function_call_output", item)? },
+            "custom_tool_call_output" => {
+                Self::CustomToolCallOutput { call_id: call_id("custom_tool_call_output", item)? }
+            }
+            "web_search_call" => Self::WebSearchCall { query: owned(&item["action"], "query") },
             _ => Self::Other,
         })
     }
@@ -265,18 +224,11 @@ impl ItemBody {
     fn read_local_shell_call(item: &Value) -> Result<Self, ItemError> {
         let action = &item["action"];
         let Some(command) = action["command"].as_array() else {
-            return Err(ItemError::Missing {
-                kind: "local_shell_call",
-                member: "command",
-            });
+            return Err(ItemError::Missing { kind: "local_shell_call", member: "command" });
         };
         Ok(Self::LocalShellCall {
             call_id: call_id("local_shell_call", item)?,
-            command: command
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+            command: command.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             timeout_ms: action["timeout_ms"].as_u64(),
             working_directory: action["working_directory"].as_str().map(str::to_owned),
         })
@@ -304,18 +256,8 @@ fn text<'v>(item: &'v Value, member: &str) -> &'v str {
 
 /// The texts of a list of parts; of a refusal its reason, so that it is not taken for silence.
 fn texts(parts: &Value) -> Vec<String> {
-    let text_of = |part: &Value| {
-        part["text"]
-            .as_str()
-            .or_else(|| part["refusal"].as_str())
-            .map(str::to_owned)
-    };
-    parts
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(text_of)
-        .collect()
+    let text_of = |part: &Value| part["text"].as_str().or_else(|| part["refusal"].as_str()).map(str::to_owned);
+    parts.as_array().into_iter().flatten().filter_map(text_of).collect()
 }
 
 #[cfg(test)]

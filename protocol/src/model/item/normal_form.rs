@@ -8,11 +8,7 @@ use serde_json::{Map, Value, json};
 type Members = Map<String, Value>;
 
 pub(super) fn of(mut item: Members) -> Value {
-    let kind = item
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let kind = item.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     if kind == "function_call" {
         arguments_as_text(&mut item);
     }
@@ -44,11 +40,7 @@ fn drop_nulls_within(value: &mut Value) {
 
 fn message(item: &mut Members) {
     let role = item.entry("role").or_insert_with(|| "assistant".into());
-    let kind = if role == "assistant" {
-        "output_text"
-    } else {
-        "input_text"
-    };
+    let kind = if role == "assistant" { "output_text" } else { "input_text" };
     match item.get_mut("content") {
         Some(Value::Array(parts)) => parts.iter_mut().for_each(output_text),
         Some(content @ Value::String(_)) => {
@@ -70,28 +62,16 @@ fn output_text(part: &mut Value) {
 /// Unabridged text is left out where the encrypted form carries it: that is what such a server wants back. A server
 /// without one (llama.cpp, whose `encrypted_content` is empty) refuses a reasoning item without its `content`.
 fn reasoning(item: &mut Members) {
-    let is_encrypted = item
-        .get("encrypted_content")
-        .and_then(Value::as_str)
-        .is_some_and(|text| !text.is_empty());
-    let dropped = if is_encrypted {
-        "content"
-    } else {
-        "encrypted_content"
-    };
+    let is_encrypted = item.get("encrypted_content").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let dropped = if is_encrypted { "content" } else { "encrypted_content" };
     if dropped != "content" || item.get("content").is_some_and(has_reasoning_text) {
         item.remove(dropped);
     }
-    item.entry("summary")
-        .or_insert_with(|| Value::Array(Vec::new()));
+    item.entry("summary").or_insert_with(|| Value::Array(Vec::new()));
 }
 
 fn has_reasoning_text(content: &Value) -> bool {
-    content
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|part| part["type"] == "reasoning_text")
+    content.as_array().into_iter().flatten().any(|part| part["type"] == "reasoning_text")
 }
 
 /// Some servers send the arguments as the object that the text should describe; a `null` in it means something.
@@ -106,19 +86,13 @@ fn arguments_as_text(item: &mut Members) {
 
 fn local_shell_call(item: &mut Members, id: Option<Value>, status: Option<Value>) {
     adopt_id(item, id);
-    item.insert(
-        "status".to_owned(),
-        status.unwrap_or_else(|| "completed".into()),
-    );
+    item.insert("status".to_owned(), status.unwrap_or_else(|| "completed".into()));
 }
 
 /// A call must have a name that its output can refer to.
 fn adopt_id(item: &mut Members, id: Option<Value>) {
     if let Some(id) = id
-        && item
-            .get("call_id")
-            .and_then(Value::as_str)
-            .is_none_or(str::is_empty)
+        && item.get("call_id").and_then(Value::as_str).is_none_or(str::is_empty)
     {
         item.insert("call_id".to_owned(), id);
     }

@@ -12,18 +12,11 @@ fn parsed(item: &ResponseItem) -> Value {
 fn check(from_server: &Value, sent_back: &Value, body: &ItemBody) {
     let item = read(from_server);
     assert_eq!((&parsed(&item), item.body()), (sent_back, body));
-    assert_eq!(
-        ResponseItem::from_model(item.json()),
-        Ok(item),
-        "the form must be stable"
-    );
+    assert_eq!(ResponseItem::from_model(item.json()), Ok(item), "the form must be stable");
 }
 
 fn message(role: &str, text: &str) -> ItemBody {
-    ItemBody::Message {
-        role: role.into(),
-        text: text.into(),
-    }
+    ItemBody::Message { role: role.into(), text: text.into() }
 }
 
 #[test]
@@ -69,10 +62,7 @@ fn reasoning_goes_back_encrypted_or_else_in_full() {
     check(
         &json!({"type": "reasoning"}),
         &json!({"type": "reasoning", "summary": []}),
-        &ItemBody::Reasoning {
-            summary: vec![],
-            raw: vec![],
-        },
+        &ItemBody::Reasoning { summary: vec![], raw: vec![] },
     );
 }
 
@@ -101,11 +91,7 @@ fn calls_keep_their_pairing_name() {
     check(
         &json!({"type": "custom_tool_call", "id": "ctc_1", "call_id": "c1", "name": "apply_patch", "input": "*** Begin", "status": "completed"}),
         &json!({"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": "*** Begin"}),
-        &ItemBody::CustomToolCall {
-            call_id: "c1".into(),
-            name: "apply_patch".into(),
-            input: "*** Begin".into(),
-        },
+        &ItemBody::CustomToolCall { call_id: "c1".into(), name: "apply_patch".into(), input: "*** Begin".into() },
     );
     check(
         &json!({"type": "local_shell_call", "id": "ls_1", "status": "completed", "action": {"type": "exec",
@@ -140,22 +126,10 @@ fn what_nobody_could_answer_is_refused() {
     let refused = |text: &str| ResponseItem::from_model(text).unwrap_err().to_string();
     assert_eq!(refused("[]"), "item is not a JSON object");
     assert_eq!(refused("{"), "item is not a JSON object");
-    assert_eq!(
-        refused(r#"{"type":"function_call","name":"x"}"#),
-        "function_call has no call_id"
-    );
-    assert_eq!(
-        refused(r#"{"type":"function_call","call_id":"c"}"#),
-        "function_call has no name"
-    );
-    assert_eq!(
-        refused(r#"{"type":"local_shell_call","call_id":"c"}"#),
-        "local_shell_call has no command"
-    );
-    assert_eq!(
-        refused(r#"{"type":"function_call_output"}"#),
-        "function_call_output has no call_id"
-    );
+    assert_eq!(refused(r#"{"type":"function_call","name":"x"}"#), "function_call has no call_id");
+    assert_eq!(refused(r#"{"type":"function_call","call_id":"c"}"#), "function_call has no name");
+    assert_eq!(refused(r#"{"type":"local_shell_call","call_id":"c"}"#), "local_shell_call has no command");
+    assert_eq!(refused(r#"{"type":"function_call_output"}"#), "function_call_output has no call_id");
 }
 
 #[test]
@@ -163,9 +137,7 @@ fn what_we_build_is_in_the_normal_form() {
     let call = CallId::from("c1");
     let parts = [
         ContentPart::Text("look: ".into()),
-        ContentPart::Image {
-            url: "data:x".into(),
-        },
+        ContentPart::Image { url: "data:x".into() },
         ContentPart::Text("!".into()),
     ];
     let cases = [
@@ -201,12 +173,7 @@ fn what_we_build_is_in_the_normal_form() {
 fn only_a_silent_assistant_is_blank() {
     let blank = |role: &str, text: &str| ResponseItem::message(role, text).is_blank();
     assert_eq!(
-        [
-            blank("assistant", ""),
-            blank("assistant", "\n "),
-            blank("assistant", "a"),
-            blank("user", "")
-        ],
+        [blank("assistant", ""), blank("assistant", "\n "), blank("assistant", "a"), blank("user", "")],
         [true, true, false, false]
     );
     assert!(read(&json!({"type": "message", "role": "assistant", "content": []})).is_blank());

@@ -57,17 +57,11 @@ pub(super) struct ItemHead<'a> {
 
 impl Envelope<'_> {
     pub(super) fn item_name(&self, kind: ItemKind) -> ItemName<'_> {
-        ItemName {
-            id: id_text(self.item_id.as_ref()),
-            index: self.output_index,
-            kind,
-        }
+        ItemName { id: id_text(self.item_id.as_ref()), index: self.output_index, kind }
     }
 
     pub(super) fn response(&self) -> ResponseObject<'_> {
-        self.response
-            .and_then(|response| serde_json::from_str(response.get()).ok())
-            .unwrap_or_default()
+        self.response.and_then(|response| serde_json::from_str(response.get()).ok()).unwrap_or_default()
     }
 
     /// The error that the event holds, or that it is.
@@ -78,28 +72,17 @@ impl Envelope<'_> {
 
 impl<'a> ItemHead<'a> {
     pub(super) fn read(item: Option<&'a RawValue>) -> Self {
-        item.and_then(|item| serde_json::from_str(item.get()).ok())
-            .unwrap_or_default()
+        item.and_then(|item| serde_json::from_str(item.get()).ok()).unwrap_or_default()
     }
 
     pub(super) fn name<'n>(&'n self, envelope: &'n Envelope<'_>) -> ItemName<'n> {
         let name = self.name_by(envelope.output_index);
-        ItemName {
-            id: name.id.or(id_text(envelope.item_id.as_ref())),
-            ..name
-        }
+        ItemName { id: name.id.or(id_text(envelope.item_id.as_ref())), ..name }
     }
 
     pub(super) fn name_by(&self, index: Option<u64>) -> ItemName<'_> {
-        let kind = self
-            .kind
-            .as_ref()
-            .map_or(ItemKind::Other, |Text(kind)| ItemKind::from_type(kind));
-        ItemName {
-            id: id_text(self.id.as_ref()),
-            index,
-            kind,
-        }
+        let kind = self.kind.as_ref().map_or(ItemKind::Other, |Text(kind)| ItemKind::from_type(kind));
+        ItemName { id: id_text(self.id.as_ref()), index, kind }
     }
 }
 
@@ -110,23 +93,16 @@ fn id_text<'a>(id: Option<&'a Text<'_>>) -> Option<&'a str> {
 
 impl<'a> ResponseObject<'a> {
     pub(super) fn id(&self) -> Option<ResponseId> {
-        self.id
-            .as_str()
-            .filter(|id| !id.is_empty())
-            .map(ResponseId::from)
+        self.id.as_str().filter(|id| !id.is_empty()).map(ResponseId::from)
     }
 
     pub(super) fn output(&self) -> Vec<&'a RawValue> {
-        self.output
-            .and_then(|output| serde_json::from_str(output.get()).ok())
-            .unwrap_or_default()
+        self.output.and_then(|output| serde_json::from_str(output.get()).ok()).unwrap_or_default()
     }
 
     pub(super) fn failure(&self) -> Failure {
         match &self.error {
-            Value::Null => {
-                Failure::from_stream(&json!({"message": "response failed without a reason"}))
-            }
+            Value::Null => Failure::from_stream(&json!({"message": "response failed without a reason"})),
             error => Failure::from_stream(error),
         }
     }
@@ -141,8 +117,6 @@ pub(super) fn usage(usage: &Value) -> Option<TokenUsage> {
         cached_input_tokens: tokens(&usage["input_tokens_details"]["cached_tokens"]),
         output_tokens,
         reasoning_output_tokens: tokens(&usage["output_tokens_details"]["reasoning_tokens"]),
-        total_tokens: usage["total_tokens"]
-            .as_i64()
-            .unwrap_or(input_tokens.saturating_add(output_tokens)),
+        total_tokens: usage["total_tokens"].as_i64().unwrap_or(input_tokens.saturating_add(output_tokens)),
     })
 }

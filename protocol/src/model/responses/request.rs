@@ -88,11 +88,7 @@ fn opening(head: &RequestHead) -> String {
 }
 
 fn include(head: &RequestHead) -> Value {
-    if head.reasoning.is_some() {
-        json!(["reasoning.encrypted_content"])
-    } else {
-        json!([])
-    }
+    if head.reasoning.is_some() { json!(["reasoning.encrypted_content"]) } else { json!([]) }
 }
 
 fn text_format(head: &RequestHead) -> Option<String> {
@@ -103,11 +99,7 @@ fn text_format(head: &RequestHead) -> Option<String> {
     if let Some(schema) = &head.output_schema {
         text.raw_member("format", &format_by_schema(schema));
     }
-    if text.is_empty() {
-        None
-    } else {
-        Some(text.close())
-    }
+    if text.is_empty() { None } else { Some(text.close()) }
 }
 
 fn format_by_schema(schema: &str) -> String {
@@ -139,9 +131,7 @@ struct OpenObject {
 
 impl OpenObject {
     fn new() -> Self {
-        Self {
-            json: "{".to_owned(),
-        }
+        Self { json: "{".to_owned() }
     }
 
     fn is_empty(&self) -> bool {
@@ -204,10 +194,7 @@ mod tests {
         let head = RequestHead {
             tools: r#"[{"type":"function"}]"#.into(),
             parallel_tool_calls: true,
-            reasoning: Some(Reasoning {
-                effort: Some(ReasoningEffort::High),
-                summary: Some(ReasoningSummary::Auto),
-            }),
+            reasoning: Some(Reasoning { effort: Some(ReasoningEffort::High), summary: Some(ReasoningSummary::Auto) }),
             store: true,
             previous_response_id: Some("resp_\"1\"".into()),
             prompt_cache_key: Some("session".into()),
@@ -231,11 +218,7 @@ mod tests {
             let body: Value = serde_json::from_slice(&body(&head, std::iter::empty())).unwrap();
             (body["reasoning"].clone(), body["text"].clone())
         };
-        let quiet = RequestHead {
-            reasoning: Some(Reasoning::default()),
-            verbosity: Some(Verbosity::High),
-            ..plain()
-        };
+        let quiet = RequestHead { reasoning: Some(Reasoning::default()), verbosity: Some(Verbosity::High), ..plain() };
         assert_eq!(text(quiet), (json!({}), json!({"verbosity": "high"})));
     }
 }

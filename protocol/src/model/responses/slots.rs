@@ -39,10 +39,7 @@ pub(super) struct TooManyItems;
 
 impl Slots {
     pub(super) fn new(max_items: usize) -> Self {
-        Self {
-            slots: Vec::new(),
-            max_items,
-        }
+        Self { slots: Vec::new(), max_items }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -71,10 +68,7 @@ impl Slots {
     }
 
     pub(super) fn find(&mut self, name: ItemName<'_>) -> Option<Found> {
-        let at = self
-            .by_id(name)
-            .or_else(|| self.by_index(name))
-            .or_else(|| self.by_order(name))?;
+        let at = self.by_id(name).or_else(|| self.by_index(name)).or_else(|| self.by_order(name))?;
         self.slots[at].learn(name);
         Some(self.found(at))
     }
@@ -93,11 +87,7 @@ impl Slots {
     /// An id that is not known does not count against an open item with the right index.
     fn by_index(&self, name: ItemName<'_>) -> Option<usize> {
         let index = name.index?;
-        self.last(|slot| {
-            slot.kind == name.kind
-                && slot.index == Some(index)
-                && (!slot.is_done || name.id.is_none())
-        })
+        self.last(|slot| slot.kind == name.kind && slot.index == Some(index) && (!slot.is_done || name.id.is_none()))
     }
 
     /// The last open item that does not go by another name.
@@ -115,11 +105,7 @@ impl Slots {
     }
 
     fn found(&self, at: usize) -> Found {
-        if self.slots[at].is_done {
-            Found::Done
-        } else {
-            Found::Open(at as u32)
-        }
+        if self.slots[at].is_done { Found::Done } else { Found::Open(at as u32) }
     }
 
     fn begin(&mut self, name: ItemName<'_>) -> Result<Found, TooManyItems> {
@@ -127,12 +113,7 @@ impl Slots {
         if at >= self.max_items {
             return Err(TooManyItems);
         }
-        self.slots.push(Slot {
-            id: name.id.map(Box::from),
-            index: name.index,
-            kind: name.kind,
-            is_done: false,
-        });
+        self.slots.push(Slot { id: name.id.map(Box::from), index: name.index, kind: name.kind, is_done: false });
         Ok(Found::New(at as u32))
     }
 }
@@ -152,39 +133,21 @@ mod tests {
     use Found::{Done, New, Open};
 
     fn message(id: Option<&str>, index: Option<u64>) -> ItemName<'_> {
-        ItemName {
-            id,
-            index,
-            kind: ItemKind::Message,
-        }
+        ItemName { id, index, kind: ItemKind::Message }
     }
 
     fn call(id: Option<&str>, index: Option<u64>) -> ItemName<'_> {
-        ItemName {
-            kind: ItemKind::FunctionCall,
-            ..message(id, index)
-        }
+        ItemName { kind: ItemKind::FunctionCall, ..message(id, index) }
     }
 
     #[test]
     fn items_are_told_apart_by_id_first() {
         let mut slots = Slots::new(9);
         assert_eq!(slots.announce(message(Some("a"), Some(0))).unwrap(), New(0));
-        assert_eq!(
-            slots.announce(message(Some("b"), Some(0))).unwrap(),
-            New(1),
-            "an index that never changes"
-        );
-        assert_eq!(
-            slots.announce(message(Some("a"), Some(0))).unwrap(),
-            Open(0)
-        );
+        assert_eq!(slots.announce(message(Some("b"), Some(0))).unwrap(), New(1), "an index that never changes");
+        assert_eq!(slots.announce(message(Some("a"), Some(0))).unwrap(), Open(0));
         assert_eq!(slots.resolve(message(Some("a"), None)).unwrap(), Open(0));
-        assert_eq!(
-            slots.resolve(call(Some("a"), None)).unwrap(),
-            New(2),
-            "another kind is another item"
-        );
+        assert_eq!(slots.resolve(call(Some("a"), None)).unwrap(), New(2), "another kind is another item");
         slots.end(0);
         assert_eq!(slots.resolve(message(Some("a"), Some(0))).unwrap(), Done);
     }
@@ -194,10 +157,7 @@ mod tests {
         let mut slots = Slots::new(9);
         assert_eq!(slots.announce(call(Some("a"), Some(0))).unwrap(), New(0));
         assert_eq!(slots.announce(call(Some("b"), Some(1))).unwrap(), New(1));
-        assert_eq!(
-            slots.resolve(call(Some("a-again"), Some(0))).unwrap(),
-            Open(0)
-        );
+        assert_eq!(slots.resolve(call(Some("a-again"), Some(0))).unwrap(), Open(0));
         assert_eq!(slots.resolve(call(None, Some(1))).unwrap(), Open(1));
         slots.end(0);
         assert_eq!(slots.resolve(call(None, Some(0))).unwrap(), Done);

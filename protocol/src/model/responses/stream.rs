@@ -24,10 +24,7 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self {
-            max_event_bytes: 16 << 20,
-            max_items: 1024,
-        }
+        Self { max_event_bytes: 16 << 20, max_items: 1024 }
     }
 }
 
@@ -45,10 +42,7 @@ impl ResponsesDecoder {
     /// A decoder at the beginning of a body.
     #[must_use]
     pub fn new(limits: DecodeLimits) -> Self {
-        Self {
-            sse: SseDecoder::new(limits.max_event_bytes),
-            response: Response::new(limits.max_items),
-        }
+        Self { sse: SseDecoder::new(limits.max_event_bytes), response: Response::new(limits.max_items) }
     }
 
     /// Takes the next bytes of the body and appends what they say to `out`.
@@ -78,11 +72,7 @@ impl ResponsesDecoder {
         let Self { sse, response } = self;
         let read = sse.finish(&mut |event| response.take(event, out));
         response.outcome(read)?;
-        if response.end() {
-            Ok(())
-        } else {
-            Err(Failure::cut("stream closed before response.completed"))
-        }
+        if response.end() { Ok(()) } else { Err(Failure::cut("stream closed before response.completed")) }
     }
 
     /// Whether the response is over, completed or failed.
@@ -109,12 +99,7 @@ struct Response {
 
 impl Response {
     fn new(max_items: usize) -> Self {
-        Self {
-            slots: Slots::new(max_items),
-            is_over: false,
-            failure: None,
-            skipped: 0,
-        }
+        Self { slots: Slots::new(max_items), is_over: false, failure: None, skipped: 0 }
     }
 
     /// Ends the response; whether it had ended already.
@@ -133,9 +118,7 @@ impl Response {
             return Err(failure);
         }
         match read {
-            Err(error) if !self.end() => {
-                Err(Failure::new(FailureKind::TooLarge, error.to_string()))
-            }
+            Err(error) if !self.end() => Err(Failure::new(FailureKind::TooLarge, error.to_string())),
             _ => Ok(()),
         }
     }
@@ -148,8 +131,7 @@ impl Response {
             self.skipped += 1;
             return;
         };
-        self.dispatch(event, &envelope, data, out)
-            .unwrap_or_else(|failure| self.fail(failure));
+        self.dispatch(event, &envelope, data, out).unwrap_or_else(|failure| self.fail(failure));
     }
 
     fn dispatch(
@@ -159,33 +141,20 @@ impl Response {
         data: &str,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), Failure> {
-        let kind = envelope
-            .kind
-            .as_ref()
-            .map(|Text(kind)| kind.as_ref())
-            .or(event)
-            .unwrap_or_default();
+        let kind = envelope.kind.as_ref().map(|Text(kind)| kind.as_ref()).or(event).unwrap_or_default();
         match kind {
             "response.output_text.delta" => {
-                self.delta(ItemKind::Message, envelope, out, |slot, delta| {
-                    ModelEvent::TextDelta { slot, delta }
-                })
+                self.delta(ItemKind::Message, envelope, out, |slot, delta| ModelEvent::TextDelta { slot, delta })
             }
-            "response.reasoning_summary_text.delta" => {
-                self.delta(ItemKind::Reasoning, envelope, out, |slot, delta| {
-                    ModelEvent::ReasoningSummaryDelta { slot, delta }
-                })
-            }
-            "response.reasoning_text.delta" => {
-                self.delta(ItemKind::Reasoning, envelope, out, |slot, delta| {
-                    ModelEvent::ReasoningTextDelta { slot, delta }
-                })
-            }
+            "response.reasoning_summary_text.delta" => self.delta(ItemKind::Reasoning, envelope, out, |slot, delta| {
+                ModelEvent::ReasoningSummaryDelta { slot, delta }
+            }),
+            "response.reasoning_text.delta" => self.delta(ItemKind::Reasoning, envelope, out, |slot, delta| {
+                ModelEvent::ReasoningTextDelta { slot, delta }
+            }),
             "response.reasoning_summary_part.added" => self.section_break(envelope, out),
             "response.created" => {
-                out.push(ModelEvent::Created {
-                    response_id: envelope.response().id(),
-                });
+                out.push(ModelEvent::Created { response_id: envelope.response().id() });
                 Ok(())
             }
             "response.output_item.added" => self.item_added(envelope, out),
@@ -207,10 +176,7 @@ impl Response {
         event: impl FnOnce(u32, String) -> ModelEvent,
     ) -> Result<(), Failure> {
         let name = envelope.item_name(kind);
-        if let Some(Text(delta)) = envelope
-            .delta
-            .as_ref()
-            .filter(|Text(delta)| !delta.is_empty())
+        if let Some(Text(delta)) = envelope.delta.as_ref().filter(|Text(delta)| !delta.is_empty())
             && let Some(slot) = self.open_slot(name, out)?
         {
             out.push(event(slot, delta.as_ref().to_owned()));
@@ -218,38 +184,23 @@ impl Response {
         Ok(())
     }
 
-    fn section_break(
-        &mut self,
-        envelope: &Envelope<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    fn section_break(&mut self, envelope: &Envelope<'_>, out: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         if let Some(slot) = self.open_slot(envelope.item_name(ItemKind::Reasoning), out)? {
             out.push(ModelEvent::ReasoningSectionBreak { slot });
         }
         Ok(())
     }
 
-    fn item_added(
-        &mut self,
-        envelope: &Envelope<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    fn item_added(&mut self, envelope: &Envelope<'_>, out: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         let head = ItemHead::read(envelope.item);
         let name = head.name(envelope);
         if let Found::New(slot) = self.slots.announce(name)? {
-            out.push(ModelEvent::ItemStarted {
-                slot,
-                kind: name.kind,
-            });
+            out.push(ModelEvent::ItemStarted { slot, kind: name.kind });
         }
         Ok(())
     }
 
-    fn item_done(
-        &mut self,
-        envelope: &Envelope<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    fn item_done(&mut self, envelope: &Envelope<'_>, out: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         let Some(item) = envelope.item else {
             self.skipped += 1;
             return Ok(());
@@ -261,37 +212,21 @@ impl Response {
         Ok(())
     }
 
-    fn close_slot(
-        &mut self,
-        slot: u32,
-        item: &RawValue,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
-        let item = ResponseItem::from_model(item.get()).map_err(|error| {
-            Failure::new(
-                FailureKind::Garbage,
-                format!("model sent an unusable item: {error}"),
-            )
-        })?;
+    fn close_slot(&mut self, slot: u32, item: &RawValue, out: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        let item = ResponseItem::from_model(item.get())
+            .map_err(|error| Failure::new(FailureKind::Garbage, format!("model sent an unusable item: {error}")))?;
         self.slots.end(slot);
         out.push(ModelEvent::ItemDone { slot, item });
         Ok(())
     }
 
     /// The slot of an item that is still open, begun if need be.
-    fn open_slot(
-        &mut self,
-        name: ItemName<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<Option<u32>, Failure> {
+    fn open_slot(&mut self, name: ItemName<'_>, out: &mut Vec<ModelEvent>) -> Result<Option<u32>, Failure> {
         Ok(match self.slots.resolve(name)? {
             Found::Done => None,
             Found::Open(slot) => Some(slot),
             Found::New(slot) => {
-                out.push(ModelEvent::ItemStarted {
-                    slot,
-                    kind: name.kind,
-                });
+                out.push(ModelEvent::ItemStarted { slot, kind: name.kind });
                 Some(slot)
             }
         })
@@ -310,10 +245,7 @@ impl Response {
         out.push(ModelEvent::Completed {
             response_id: response.id(),
             usage: usage(&response.usage),
-            incomplete: response.incomplete_details["reason"]
-                .as_str()
-                .or(cut_short)
-                .map(str::to_owned),
+            incomplete: response.incomplete_details["reason"].as_str().or(cut_short).map(str::to_owned),
         });
         self.end();
         Ok(())
@@ -321,11 +253,7 @@ impl Response {
 
     /// The final event repeats the output. It counts for items whose end was not announced, and for all of them
     /// where nothing was.
-    fn take_missed_items(
-        &mut self,
-        response: &ResponseObject<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    fn take_missed_items(&mut self, response: &ResponseObject<'_>, out: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         let none_announced = self.slots.is_empty();
         if !none_announced && !self.slots.any_open() {
             return Ok(());

@@ -14,9 +14,7 @@ pub const TIMEOUT_EXIT_CODE: i32 = 124;
 pub fn shell_output(body: &str, exit_code: i32, duration: Duration) -> String {
     let body = Value::from(body);
     let seconds = duration.as_secs_f64();
-    format!(
-        r#"{{"output":{body},"metadata":{{"exit_code":{exit_code},"duration_seconds":{seconds:.1}}}}}"#
-    )
+    format!(r#"{{"output":{body},"metadata":{{"exit_code":{exit_code},"duration_seconds":{seconds:.1}}}}}"#)
 }
 
 /// The body for a command that ran out of time; its exit code is [`TIMEOUT_EXIT_CODE`].
@@ -69,63 +67,29 @@ mod tests {
     #[test]
     fn a_result_has_its_text_code_and_tenths_of_a_second() {
         let check = |body, code, millis, expected: &str| {
-            assert_eq!(
-                shell_output(body, code, Duration::from_millis(millis)),
-                expected
-            );
+            assert_eq!(shell_output(body, code, Duration::from_millis(millis)), expected);
         };
-        check(
-            "hi\n",
-            0,
-            0,
-            r#"{"output":"hi\n","metadata":{"exit_code":0,"duration_seconds":0.0}}"#,
-        );
+        check("hi\n", 0, 0, r#"{"output":"hi\n","metadata":{"exit_code":0,"duration_seconds":0.0}}"#);
         check(
             "a \"b\" \\ \u{1b}[0m",
             -1,
             1260,
             r#"{"output":"a \"b\" \\ \u001b[0m","metadata":{"exit_code":-1,"duration_seconds":1.3}}"#,
         );
-        check(
-            "",
-            TIMEOUT_EXIT_CODE,
-            10_000,
-            r#"{"output":"","metadata":{"exit_code":124,"duration_seconds":10.0}}"#,
-        );
+        check("", TIMEOUT_EXIT_CODE, 10_000, r#"{"output":"","metadata":{"exit_code":124,"duration_seconds":10.0}}"#);
     }
 
     #[test]
     fn the_other_answers() {
         let check = |answer: String, expected: &str| assert_eq!(answer, expected);
-        check(
-            timed_out(Duration::from_secs(10), "so far\n"),
-            "command timed out after 10000 milliseconds\nso far\n",
-        );
-        check(
-            aborted_command(Duration::ZERO),
-            "Wall time: 0.1 seconds\naborted by user",
-        );
-        check(
-            aborted_command(Duration::from_millis(2340)),
-            "Wall time: 2.3 seconds\naborted by user",
-        );
-        check(
-            aborted_tool(Duration::from_millis(1)),
-            "aborted by user after 0.1s",
-        );
-        check(
-            aborted_tool(Duration::from_secs(61)),
-            "aborted by user after 61.0s",
-        );
-        check(
-            spawn_error("no such file or directory"),
-            "execution error: no such file or directory",
-        );
+        check(timed_out(Duration::from_secs(10), "so far\n"), "command timed out after 10000 milliseconds\nso far\n");
+        check(aborted_command(Duration::ZERO), "Wall time: 0.1 seconds\naborted by user");
+        check(aborted_command(Duration::from_millis(2340)), "Wall time: 2.3 seconds\naborted by user");
+        check(aborted_tool(Duration::from_millis(1)), "aborted by user after 0.1s");
+        check(aborted_tool(Duration::from_secs(61)), "aborted by user after 61.0s");
+        check(spawn_error("no such file or directory"), "execution error: no such file or directory");
         check(unsupported_call("x"), "unsupported call: x");
-        check(
-            unsupported_custom_call("x"),
-            "unsupported custom tool call: x",
-        );
+        check(unsupported_custom_call("x"), "unsupported custom tool call: x");
     }
 
     proptest! {

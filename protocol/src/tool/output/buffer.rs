@@ -26,11 +26,7 @@ impl OutputBuffer {
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         let excerpt = Excerpt::new(limit / 2);
-        Self {
-            stdout: excerpt.clone(),
-            stderr: excerpt.clone(),
-            aggregated: excerpt,
-        }
+        Self { stdout: excerpt.clone(), stderr: excerpt.clone(), aggregated: excerpt }
     }
 
     /// Takes what the command wrote to its standard output next.
@@ -96,14 +92,7 @@ struct Excerpt {
 
 impl Excerpt {
     fn new(half: usize) -> Self {
-        Self {
-            half,
-            head: Vec::new(),
-            tail: VecDeque::new(),
-            bytes: 0,
-            line_ends: 0,
-            open_line: false,
-        }
+        Self { half, head: Vec::new(), tail: VecDeque::new(), bytes: 0, line_ends: 0, open_line: false }
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -154,26 +143,14 @@ impl Excerpt {
         let tail = [front, back].concat();
         let tail = &tail[cut_start(&tail)..];
         let omitted = self.bytes - (head.len() + tail.len()) as u64;
-        let line_end = if head.last().is_none_or(|b| *b == b'\n') {
-            ""
-        } else {
-            "\n"
-        };
-        format!(
-            "{}{line_end}[... omitted {omitted} bytes ...]\n{}",
-            lossy(head),
-            lossy(tail)
-        )
+        let line_end = if head.last().is_none_or(|b| *b == b'\n') { "" } else { "\n" };
+        format!("{}{line_end}[... omitted {omitted} bytes ...]\n{}", lossy(head), lossy(tail))
     }
 }
 
 /// The capacity to grow to: twofold, so that growing stays cheap, but never beyond the bound.
 fn grown(capacity: usize, needed: usize, bound: usize) -> usize {
-    if needed <= capacity {
-        needed
-    } else {
-        needed.max(2 * capacity).min(bound)
-    }
+    if needed <= capacity { needed } else { needed.max(2 * capacity).min(bound) }
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -182,19 +159,10 @@ fn lossy(bytes: &[u8]) -> String {
 
 /// How many bytes at the end belong to a character that was cut by the bound: at most three.
 fn cut_end(head: &[u8]) -> usize {
-    let following = head
-        .iter()
-        .rev()
-        .take(3)
-        .take_while(is_continuation)
-        .count();
+    let following = head.iter().rev().take(3).take_while(is_continuation).count();
     let lead = head.iter().rev().nth(following);
     let announced = lead.map_or(0, |b| b.leading_ones() as usize);
-    if announced > following + 1 {
-        following + 1
-    } else {
-        0
-    }
+    if announced > following + 1 { following + 1 } else { 0 }
 }
 
 /// How many bytes at the beginning belong to a character that was cut by the bound: at most three.
@@ -242,28 +210,12 @@ mod tests {
         check(8, b"", "");
         check(8, b"12345678", "12345678");
         check(8, b"123456789", "1234\n[... omitted 1 bytes ...]\n6789");
-        check(
-            8,
-            b"123\n567\n9ab\n",
-            "123\n[... omitted 4 bytes ...]\n9ab\n",
-        );
+        check(8, b"123\n567\n9ab\n", "123\n[... omitted 4 bytes ...]\n9ab\n");
         check(0, b"gone", "[... omitted 4 bytes ...]\n");
         check(8, "123é678".as_bytes(), "123é678");
-        check(
-            8,
-            "123é6é89".as_bytes(),
-            "123\n[... omitted 3 bytes ...]\né89",
-        );
-        check(
-            8,
-            "1234é789".as_bytes(),
-            "1234\n[... omitted 2 bytes ...]\n789",
-        );
-        check(
-            8,
-            b"\xffa\xf0\x9f..1234",
-            "\u{fffd}a\n[... omitted 4 bytes ...]\n1234",
-        );
+        check(8, "123é6é89".as_bytes(), "123\n[... omitted 3 bytes ...]\né89");
+        check(8, "1234é789".as_bytes(), "1234\n[... omitted 2 bytes ...]\n789");
+        check(8, b"\xffa\xf0\x9f..1234", "\u{fffd}a\n[... omitted 4 bytes ...]\n1234");
         check(8, b"\xff\xfe", "\u{fffd}\u{fffd}");
     }
 
@@ -282,14 +234,8 @@ mod tests {
         let mut buffer = OutputBuffer::with_limit(64 * 1024);
         (0..100_000).for_each(|n| buffer.push_stderr(format!("{n}\n").as_bytes()));
         let text = buffer.model_text();
-        assert!(
-            text.starts_with("Total output lines: 100000\n\n0\n1\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("[... omitted 99744 of 100000 lines ...]"),
-            "{text}"
-        );
+        assert!(text.starts_with("Total output lines: 100000\n\n0\n1\n"), "{text}");
+        assert!(text.contains("[... omitted 99744 of 100000 lines ...]"), "{text}");
         assert!(text.ends_with("\n99999\n"), "{text}");
     }
 

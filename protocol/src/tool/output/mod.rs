@@ -8,8 +8,8 @@ mod buffer;
 mod truncate;
 
 pub use answer::{
-    REJECTED, TIMEOUT_EXIT_CODE, aborted_command, aborted_tool, shell_output, spawn_error,
-    timed_out, unsupported_call, unsupported_custom_call,
+    REJECTED, TIMEOUT_EXIT_CODE, aborted_command, aborted_tool, shell_output, spawn_error, timed_out, unsupported_call,
+    unsupported_custom_call,
 };
 pub use buffer::{DEFAULT_STREAM_LIMIT, OutputBuffer};
 pub use truncate::{HEADER_BOUND, MODEL_BYTES, MODEL_LINES, truncate_for_model};

@@ -100,14 +100,8 @@ mod tests {
         let marker = "[... output truncated to fit 10240 bytes ...]\n";
         let shortened = truncate_for_model(&text, 1);
         let (head, tail) = shortened.split_once(marker).unwrap();
-        assert_eq!(
-            head,
-            format!("Total output lines: 1\n\n<{}\n", "x".repeat(5119))
-        );
-        assert_eq!(
-            head.len() + marker.len() + tail.len(),
-            MODEL_BYTES + "Total output lines: 1\n\n".len()
-        );
+        assert_eq!(head, format!("Total output lines: 1\n\n<{}\n", "x".repeat(5119)));
+        assert_eq!(head.len() + marker.len() + tail.len(), MODEL_BYTES + "Total output lines: 1\n\n".len());
         assert!(tail.ends_with("x>"));
     }
 
@@ -126,9 +120,7 @@ mod tests {
     fn lines_that_were_cut_for_their_length_are_counted_as_omitted() {
         let text: String = (0..300).map(|n| format!("{n:0>199}\n")).collect();
         let shortened = truncate_for_model(&text, 300);
-        let shown = shortened
-            .lines()
-            .filter(|line| line.ends_with(|c: char| c.is_ascii_digit()));
+        let shown = shortened.lines().filter(|line| line.ends_with(|c: char| c.is_ascii_digit()));
         let shown = shown.count() - 1;
         let marker = format!("[... omitted {} of 300 lines ...]", 300 - shown);
         assert!(shortened.contains(&marker), "{shortened}");

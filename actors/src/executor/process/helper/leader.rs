@@ -6,8 +6,8 @@ use super::line::EngineLine;
 use rustix::fd::{AsFd, BorrowedFd, RawFd};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, set_child_subreaper,
-    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, setsid,
 };
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -28,8 +28,8 @@ const DEFAULT_DISPOSITION: usize = 0;
 pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Pid, String> {
     become_a_helper().map_err(|error| format!("cannot prepare the command's process: {error}"))?;
     enter(&order.cwd).map_err(|error| format!("cannot enter {}: {error}", order.cwd.display()))?;
-    let leader = fork_and_exec(order, line)
-        .map_err(|error| format!("cannot run {}: {error}", order.program.display()))?;
+    let leader =
+        fork_and_exec(order, line).map_err(|error| format!("cannot run {}: {error}", order.program.display()))?;
     // Should this fail the engine still does not hang: it does not wait for the end of the output.
     let _ = let_go_of_the_output();
     Ok(leader)
@@ -39,13 +39,7 @@ fn become_a_helper() -> io::Result<()> {
     setsid()?;
     set_child_subreaper(Some(getpid()))?;
     let _ = rustix::thread::set_name(c"llmx-exec");
-    setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        },
-    )?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     take_back_ignored_signals();
     close_inherited_on_exec()?;
     // The command runs as the same user; without this it could attach to the helper with ptrace.
@@ -74,18 +68,11 @@ fn take_back_ignored_signals() {
 /// Marks instead of closing: std's own pipe for exec errors is made later and must not be hit.
 fn close_inherited_on_exec() -> io::Result<()> {
     for entry in fs::read_dir("/proc/self/fd")? {
-        let Some(number) = entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<RawFd>().ok())
-        else {
+        let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else {
             continue;
         };
         if number > 2 {
-            #[expect(
-                unsafe_code,
-                reason = "the number of an inherited descriptor has no owner in Rust"
-            )]
+            #[expect(unsafe_code, reason = "the number of an inherited descriptor has no owner in Rust")]
             // SAFETY: /proc lists open descriptors, and this single thread closes none while it looks at this one.
             let inherited = unsafe { BorrowedFd::borrow_raw(number) };
             fcntl_setfd(inherited, FdFlags::CLOEXEC)?;
@@ -103,10 +90,7 @@ fn fork_and_exec(order: &Order, line: &EngineLine) -> io::Result<Pid> {
     let socket = line.socket().try_clone_to_owned()?;
     let mut command = Command::new(&order.program);
     command.args(&order.arguments);
-    #[expect(
-        unsafe_code,
-        reason = "between fork and exec is the only place to become a session of its own"
-    )]
+    #[expect(unsafe_code, reason = "between fork and exec is the only place to become a session of its own")]
     // SAFETY: the closure only makes system calls through rustix and allocates nothing, and its errors are plain
     // error numbers; the helper is single-threaded besides, so fork leaves no lock behind in the child.
     unsafe {
@@ -123,10 +107,7 @@ fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
         return Err(rustix::io::Errno::SRCH.into()); // the helper died before the death signal was in place
     }
     // The engine needs this number should the command kill its helper, so it is told before the command exists.
-    rustix::io::write(
-        socket,
-        &Report::encode_started(leader.as_raw_pid().unsigned_abs()),
-    )?;
+    rustix::io::write(socket, &Report::encode_started(leader.as_raw_pid().unsigned_abs()))?;
     Ok(())
 }
 

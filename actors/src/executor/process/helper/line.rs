@@ -31,13 +31,9 @@ impl EngineLine {
     /// Moves the socket away from stdin and leaves `/dev/null` there, as the command's stdin.
     pub(super) fn take_stdin() -> rustix::io::Result<Self> {
         let socket = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-        let null = File::open("/dev/null")
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT))?;
+        let null = File::open("/dev/null").map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT))?;
         rustix::stdio::dup2_stdin(null)?;
-        Ok(Self {
-            socket,
-            unread: Vec::new(),
-        })
+        Ok(Self { socket, unread: Vec::new() })
     }
 
     /// For the message that the leader writes before it becomes the command.
@@ -62,11 +58,7 @@ impl EngineLine {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let (engine_spoke, child_died) = {
             let mut fds = vec![PollFd::new(&self.socket, PollFlags::IN)];
-            fds.extend(
-                watched
-                    .iter()
-                    .map(|process| PollFd::new(process, PollFlags::IN)),
-            );
+            fds.extend(watched.iter().map(|process| PollFd::new(process, PollFlags::IN)));
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) => (is_ready(&fds[0]), fds[1..].iter().any(is_ready)),
                 Err(Errno::INTR) => (false, false),
@@ -74,11 +66,7 @@ impl EngineLine {
             }
         };
         let engine = if engine_spoke { self.receive() } else { None };
-        engine.unwrap_or(if child_died {
-            Wake::Child
-        } else {
-            Wake::Nothing
-        })
+        engine.unwrap_or(if child_died { Wake::Child } else { Wake::Nothing })
     }
 
     fn receive(&mut self) -> Option<Wake> {

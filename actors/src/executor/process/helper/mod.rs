@@ -34,8 +34,7 @@ pub fn run_if_helper() -> Option<ExitCode> {
 }
 
 fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(order), Ok(mut line)) = (Order::from_arguments(arguments), EngineLine::take_stdin())
-    else {
+    let (Some(order), Ok(mut line)) = (Order::from_arguments(arguments), EngineLine::take_stdin()) else {
         return ExitCode::from(NOT_A_HELPER);
     };
     let report = match leader::start(&order, &line) {

@@ -12,8 +12,8 @@ use super::line::{EngineLine, Wake};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, getpid, kill_process,
-    kill_process_group, pidfd_open, wait,
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, getpid, kill_process, kill_process_group, pidfd_open,
+    wait,
 };
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -62,14 +62,7 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn of(leader: Pid) -> Self {
-        Self {
-            helper: getpid(),
-            leader,
-            leader_end: None,
-            walk: Walk::detect(),
-            killing: false,
-            left: Left::default(),
-        }
+        Self { helper: getpid(), leader, leader_end: None, walk: Walk::detect(), killing: false, left: Left::default() }
     }
 
     /// Waits for everything that is dead already.
@@ -121,10 +114,7 @@ impl Tree {
         let mut asked = HashSet::new();
         for _ in 0..MOST_WALKS {
             let outside = self.descendants_outside_the_leaders_group();
-            let missed: Vec<Pid> = outside
-                .into_iter()
-                .filter(|&pid| asked.insert(pid))
-                .collect();
+            let missed: Vec<Pid> = outside.into_iter().filter(|&pid| asked.insert(pid)).collect();
             if missed.is_empty() {
                 return;
             }
@@ -152,15 +142,8 @@ impl Tree {
     fn wait_for_a_child(&self, line: &mut EngineLine, timeout: Duration) -> Wake {
         let children = self.walk.children(self.helper);
         let open = |&pid: &Pid| pidfd_open(pid, PidfdFlags::empty()).ok();
-        let handles: Vec<OwnedFd> = children
-            .iter()
-            .take(MOST_WATCHED)
-            .filter_map(open)
-            .collect();
-        line.wait(
-            &handles.iter().map(AsFd::as_fd).collect::<Vec<_>>(),
-            Some(timeout),
-        )
+        let handles: Vec<OwnedFd> = children.iter().take(MOST_WATCHED).filter_map(open).collect();
+        line.wait(&handles.iter().map(AsFd::as_fd).collect::<Vec<_>>(), Some(timeout))
     }
 
     /// SIGKILL to everything, until the kernel says that nothing is left.

@@ -2,37 +2,24 @@ use super::*;
 use crate::{ids::ResponseId, model::ItemBody, wire::usage::TokenUsage};
 use proptest::prelude::*;
 
-const LIMITS: DecodeLimits = DecodeLimits {
-    max_event_bytes: 4096,
-    max_items: 8,
-};
+const LIMITS: DecodeLimits = DecodeLimits { max_event_bytes: 4096, max_items: 8 };
 
-fn decode<'a>(
-    chunks: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<ModelEvent>, Result<(), Failure>, u64) {
+fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<ModelEvent>, Result<(), Failure>, u64) {
     let mut decoder = ResponsesDecoder::new(LIMITS);
     let mut out = Vec::new();
-    let fed: Result<(), Failure> = chunks
-        .into_iter()
-        .try_for_each(|chunk| decoder.feed(chunk, &mut out));
+    let fed: Result<(), Failure> = chunks.into_iter().try_for_each(|chunk| decoder.feed(chunk, &mut out));
     let result = fed.and_then(|()| decoder.finish(&mut out));
     assert!(decoder.is_done());
     (out, result, decoder.skipped_events())
 }
 
 fn stream(events: &[&str]) -> String {
-    events
-        .iter()
-        .map(|data| format!("data: {data}\n\n"))
-        .collect()
+    events.iter().map(|data| format!("data: {data}\n\n")).collect()
 }
 
 /// One word an event: `+0:Message`, `0"text"`, `0~summary`, `0|`, `0*raw`, `=0`, `created:id`, `completed:id:why`.
 fn shown(event: &ModelEvent) -> String {
-    let id = |id: &Option<ResponseId>| {
-        id.as_ref()
-            .map_or_else(|| "-".to_owned(), ToString::to_string)
-    };
+    let id = |id: &Option<ResponseId>| id.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     match event {
         ModelEvent::Created { response_id } => format!("created:{}", id(response_id)),
         ModelEvent::ItemStarted { slot, kind } => format!("+{slot}:{kind:?}"),
@@ -41,16 +28,8 @@ fn shown(event: &ModelEvent) -> String {
         ModelEvent::ReasoningSectionBreak { slot } => format!("{slot}|"),
         ModelEvent::ReasoningTextDelta { slot, delta } => format!("{slot}*{delta}"),
         ModelEvent::ItemDone { slot, .. } => format!("={slot}"),
-        ModelEvent::Completed {
-            response_id,
-            incomplete,
-            ..
-        } => {
-            format!(
-                "completed:{}:{}",
-                id(response_id),
-                incomplete.as_deref().unwrap_or("-")
-            )
+        ModelEvent::Completed { response_id, incomplete, .. } => {
+            format!("completed:{}:{}", id(response_id), incomplete.as_deref().unwrap_or("-"))
         }
     }
 }
@@ -58,10 +37,7 @@ fn shown(event: &ModelEvent) -> String {
 fn check(events: &[&str], expected: &str) {
     let (out, result, skipped) = decode([stream(events).as_bytes()]);
     let words: Vec<_> = out.iter().map(shown).collect();
-    assert_eq!(
-        (words.join(" ").as_str(), result, skipped),
-        (expected, Ok(()), 0)
-    );
+    assert_eq!((words.join(" ").as_str(), result, skipped), (expected, Ok(()), 0));
 }
 
 fn check_failure(events: &[&str], kind: FailureKind, text: &str) {
@@ -113,21 +89,9 @@ fn what_is_not_announced_begins_by_itself() {
 
 #[test]
 fn late_and_repeated_events_change_nothing() {
-    let done =
-        r#"{"type":"response.output_item.done","item":{"id":"m","type":"message","content":[]}}"#;
+    let done = r#"{"type":"response.output_item.done","item":{"id":"m","type":"message","content":[]}}"#;
     let delta = r#"{"type":"response.output_text.delta","item_id":"m","delta":"late"}"#;
-    check(
-        &[
-            done,
-            delta,
-            done,
-            COMPLETED,
-            done,
-            "{\"error\":\"late\"}",
-            COMPLETED,
-        ],
-        "+0:Message =0 completed:r:-",
-    );
+    check(&[done, delta, done, COMPLETED, done, "{\"error\":\"late\"}", COMPLETED], "+0:Message =0 completed:r:-");
 }
 
 #[test]
@@ -135,10 +99,7 @@ fn the_name_of_the_sse_event_stands_in_for_a_missing_type() {
     let body = b"event: response.output_text.delta\ndata: {\"delta\":\"a\"}\n\nevent: response.completed\ndata: {}\n\n";
     let (out, result, _) = decode([body.as_slice()]);
     let words: Vec<_> = out.iter().map(shown).collect();
-    assert_eq!(
-        (words.join(" ").as_str(), result),
-        ("+0:Message 0\"a\" completed:-:-", Ok(()))
-    );
+    assert_eq!((words.join(" ").as_str(), result), ("+0:Message 0\"a\" completed:-:-", Ok(())));
 }
 
 #[test]
@@ -147,68 +108,40 @@ fn items_that_only_the_last_event_holds_are_not_lost() {
         {"id":"m","type":"message","content":[{"type":"output_text","text":"hi"}]},
         {"id":"f","type":"function_call","call_id":"c","name":"n","arguments":"{}"}]}}"#
         .replace('\n', "");
-    check(
-        &[&completed],
-        "+0:Message =0 +1:FunctionCall =1 completed:r:-",
-    );
+    check(&[&completed], "+0:Message =0 +1:FunctionCall =1 completed:r:-");
     let delta = r#"{"type":"response.output_text.delta","delta":"hi"}"#;
     check(&[delta, &completed], "+0:Message 0\"hi\" =0 completed:r:-");
-    let call = r#"{"type":"response.output_item.done","item":{"id":"f","type":"function_call","call_id":"c","name":"n"}}"#;
+    let call =
+        r#"{"type":"response.output_item.done","item":{"id":"f","type":"function_call","call_id":"c","name":"n"}}"#;
     check(&[call, &completed], "+0:FunctionCall =0 completed:r:-");
 }
 
 #[test]
 fn a_response_that_was_cut_short_says_why() {
-    let incomplete = |details: &str| {
-        format!(r#"{{"type":"response.incomplete","response":{{"id":"r"{details}}}}}"#)
-    };
-    check(
-        &[&incomplete(
-            r#","incomplete_details":{"reason":"max_output_tokens"}"#,
-        )],
-        "completed:r:max_output_tokens",
-    );
+    let incomplete = |details: &str| format!(r#"{{"type":"response.incomplete","response":{{"id":"r"{details}}}}}"#);
+    check(&[&incomplete(r#","incomplete_details":{"reason":"max_output_tokens"}"#)], "completed:r:max_output_tokens");
     check(&[&incomplete("")], "completed:r:incomplete");
 }
 
 #[test]
 fn usage_is_read_as_far_as_it_goes() {
     let check = |given: &str, expected: Option<[i64; 5]>| {
-        let completed =
-            format!(r#"{{"type":"response.completed","response":{{"id":"","usage":{given}}}}}"#);
+        let completed = format!(r#"{{"type":"response.completed","response":{{"id":"","usage":{given}}}}}"#);
         let (out, ..) = decode([stream(&[&completed]).as_bytes()]);
         let usage = expected.map(
-            |[
+            |[input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, total_tokens]| TokenUsage {
                 input_tokens,
                 cached_input_tokens,
                 output_tokens,
                 reasoning_output_tokens,
                 total_tokens,
-            ]| {
-                TokenUsage {
-                    input_tokens,
-                    cached_input_tokens,
-                    output_tokens,
-                    reasoning_output_tokens,
-                    total_tokens,
-                }
             },
         );
-        assert_eq!(
-            out,
-            [ModelEvent::Completed {
-                response_id: None,
-                usage,
-                incomplete: None
-            }]
-        );
+        assert_eq!(out, [ModelEvent::Completed { response_id: None, usage, incomplete: None }]);
     };
     check("null", None);
     check("{}", Some([0; 5]));
-    check(
-        r#"{"input_tokens":2,"output_tokens":3}"#,
-        Some([2, 0, 3, 0, 5]),
-    );
+    check(r#"{"input_tokens":2,"output_tokens":3}"#, Some([2, 0, 3, 0, 5]));
     check(
         r#"{"input_tokens":2,"input_tokens_details":{"cached_tokens":1},"output_tokens":3,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":9}"#,
         Some([2, 1, 3, 2, 9]),
@@ -218,41 +151,20 @@ fn usage_is_read_as_far_as_it_goes() {
 #[test]
 fn errors_in_the_stream_end_it() {
     let cut = |detail: &str| format!("stream disconnected before completion: {detail}");
+    check_failure(&[], FailureKind::Cut, &cut("stream closed before response.completed"));
     check_failure(
-        &[],
-        FailureKind::Cut,
-        &cut("stream closed before response.completed"),
-    );
-    check_failure(
-        &[
-            r#"{"type":"response.failed","response":{"error":{"code":"server_error","message":"oops"}}}"#,
-            COMPLETED,
-        ],
+        &[r#"{"type":"response.failed","response":{"error":{"code":"server_error","message":"oops"}}}"#, COMPLETED],
         FailureKind::Server,
         &cut("oops"),
     );
     check_failure(
-        &[
-            r#"{"type":"response.completed","response":{"status":"failed","error":{"message":"oops"}}}"#,
-        ],
+        &[r#"{"type":"response.completed","response":{"status":"failed","error":{"message":"oops"}}}"#],
         FailureKind::Server,
         &cut("oops"),
     );
-    check_failure(
-        &[r#"{"type":"response.failed"}"#],
-        FailureKind::Server,
-        &cut("response failed without a reason"),
-    );
-    check_failure(
-        &[r#"{"type":"error","code":"server_error","message":"oops"}"#],
-        FailureKind::Server,
-        &cut("oops"),
-    );
-    check_failure(
-        &[r#"{"type":"error","error":{"message":"oops"}}"#],
-        FailureKind::Server,
-        &cut("oops"),
-    );
+    check_failure(&[r#"{"type":"response.failed"}"#], FailureKind::Server, &cut("response failed without a reason"));
+    check_failure(&[r#"{"type":"error","code":"server_error","message":"oops"}"#], FailureKind::Server, &cut("oops"));
+    check_failure(&[r#"{"type":"error","error":{"message":"oops"}}"#], FailureKind::Server, &cut("oops"));
     check_failure(
         &[r#"{"error":{"message":"litellm","type":"None","param":"None","code":"500"}}"#],
         FailureKind::Server,
@@ -260,9 +172,7 @@ fn errors_in_the_stream_end_it() {
     );
     check_failure(&[r#"{"error":"oops"}"#], FailureKind::Server, &cut("oops"));
     check_failure(
-        &[
-            r#"{"type":"response.output_item.done","item":{"type":"function_call","arguments":"{}"}}"#,
-        ],
+        &[r#"{"type":"response.output_item.done","item":{"type":"function_call","arguments":"{}"}}"#],
         FailureKind::Garbage,
         &cut("model sent an unusable item: function_call has no call_id"),
     );
@@ -270,37 +180,18 @@ fn errors_in_the_stream_end_it() {
 
 #[test]
 fn limits_are_final_failures() {
-    let huge = format!(
-        r#"{{"type":"response.output_text.delta","delta":"{}"}}"#,
-        "x".repeat(4096)
-    );
-    check_failure(
-        &[&huge],
-        FailureKind::TooLarge,
-        "server-sent event is larger than 4096 bytes",
-    );
+    let huge = format!(r#"{{"type":"response.output_text.delta","delta":"{}"}}"#, "x".repeat(4096));
+    check_failure(&[&huge], FailureKind::TooLarge, "server-sent event is larger than 4096 bytes");
     let added = r#"{"type":"response.output_item.added","item":{"type":"message"}}"#;
-    check_failure(
-        &[added; 9],
-        FailureKind::TooLarge,
-        "response has too many items",
-    );
+    check_failure(&[added; 9], FailureKind::TooLarge, "response has too many items");
     let (_, result, _) = decode([stream(&[COMPLETED, &huge]).as_bytes()]);
     assert_eq!(result, Ok(()), "after the end nothing counts");
 }
 
 #[test]
 fn what_cannot_be_read_is_skipped_and_counted() {
-    let events = [
-        "nonsense",
-        "[]",
-        "5",
-        r#"{"type":7}"#,
-        r#"{"type":"response.output_item.done"}"#,
-        "{}",
-        "",
-        COMPLETED,
-    ];
+    let events =
+        ["nonsense", "[]", "5", r#"{"type":7}"#, r#"{"type":"response.output_item.done"}"#, "{}", "", COMPLETED];
     let (out, result, skipped) = decode([stream(&events).as_bytes()]);
     assert_eq!((out.len(), result, skipped), (1, Ok(()), 5));
 }
@@ -313,16 +204,8 @@ fn items_are_authoritative_over_deltas() {
         COMPLETED,
     ])
     .as_bytes()]);
-    let ModelEvent::ItemDone { slot: 0, item } = &out[2] else {
-        panic!("{out:?}")
-    };
-    assert_eq!(
-        item.body(),
-        &ItemBody::Message {
-            role: "assistant".into(),
-            text: "right".into()
-        }
-    );
+    let ModelEvent::ItemDone { slot: 0, item } = &out[2] else { panic!("{out:?}") };
+    assert_eq!(item.body(), &ItemBody::Message { role: "assistant".into(), text: "right".into() });
 }
 
 /// Events of all kinds, named and nameless, in any order.
