@@ -5,7 +5,9 @@
 
 pub mod event;
 pub mod failure;
+pub mod family;
 pub mod item;
+pub mod provider;
 pub mod responses;
 pub mod sse;
 

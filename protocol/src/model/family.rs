@@ -1,0 +1,51 @@
+//! What is known of models by their names. Data; an unknown model works, with nothing known of it.
+
+/// What is known of a family of models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Names that begin with this belong to it.
+    pub prefix: &'static str,
+    /// Whether it takes `reasoning` settings.
+    pub reasons: bool,
+    /// Its window in tokens.
+    pub context_window: Option<i64>,
+}
+
+/// Longer prefixes come before their own beginnings (reference `model-wire.md` §9).
+const FAMILIES: [Family; 10] = [
+    family("gpt-oss", true, 96_000),
+    family("openai/gpt-oss", true, 96_000),
+    family("gpt-5", true, 272_000),
+    family("llmx-mini-latest", true, 200_000),
+    family("llmx-", true, 272_000),
+    family("o3", true, 200_000),
+    family("o4-mini", true, 200_000),
+    family("gpt-4.1", false, 1_047_576),
+    family("gpt-4o", false, 128_000),
+    family("gpt-3.5-turbo", false, 16_385),
+];
+
+const fn family(prefix: &'static str, reasons: bool, context_window: i64) -> Family {
+    Family { prefix, reasons, context_window: Some(context_window) }
+}
+
+/// The family of a model.
+#[must_use]
+pub fn of(model: &str) -> Family {
+    let known = FAMILIES.into_iter().find(|f| model.starts_with(f.prefix));
+    known.unwrap_or(Family { prefix: "", reasons: false, context_window: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_known_by_its_prefix() {
+        assert_eq!(of("gpt-5-llmx").context_window, Some(272_000));
+        assert_eq!(of("llmx-mini-latest-2").context_window, Some(200_000));
+        assert!(of("o3-pro").reasons);
+        assert!(!of("gpt-4o-mini").reasons);
+        assert_eq!(of("SmolLM2"), Family { prefix: "", reasons: false, context_window: None });
+    }
+}
