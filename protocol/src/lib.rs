@@ -5,8 +5,8 @@
 
 pub mod command;
 pub mod framing;
+pub mod history;
 pub mod ids;
-pub mod machine;
 pub mod model;
 pub mod tool;
 pub mod wire;

@@ -1,0 +1,150 @@
+//! The conversation as a tree that shares its trunk: going on, forking at a bookmark and keeping both costs nothing.
+
+use crate::{ids::ResponseId, model::item::ResponseItem};
+use std::sync::Arc;
+
+/// A conversation up to some point. Cloning is one reference count; histories that have a beginning in common share it.
+#[derive(Clone, Default)]
+pub struct History(Option<Arc<Node>>);
+
+struct Node {
+    before: History,
+    items: Vec<ResponseItem>,
+    /// The id under which the model's server keeps everything up to and including this node, if it does.
+    stored_as: Option<ResponseId>,
+}
+
+/// What is sent with a request.
+#[derive(Clone, Default)]
+pub struct Prompt {
+    /// What the server already has.
+    pub previous: Option<ResponseId>,
+    from: History,
+    all: bool,
+}
+
+impl History {
+    /// This history and then `items`. `stored_as`: the id under which the server keeps all of it.
+    #[must_use]
+    pub fn with(&self, items: Vec<ResponseItem>, stored_as: Option<ResponseId>) -> Self {
+        if items.is_empty() && stored_as.is_none() {
+            return self.clone();
+        }
+        Self(Some(Arc::new(Node { before: self.clone(), items, stored_as })))
+    }
+
+    /// A history whose beginning only the server has.
+    #[must_use]
+    pub fn kept_by_server(id: ResponseId) -> Self {
+        Self::default().with(Vec::new(), Some(id))
+    }
+
+    /// Whether nothing was said yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What to send so that the model knows this history: all of it, or where `use_stored` allows only what the server
+    /// does not have.
+    #[must_use]
+    pub fn prompt(&self, use_stored: bool) -> Prompt {
+        let previous = if use_stored { self.nodes().find_map(|n| n.stored_as.clone()) } else { None };
+        Prompt { all: previous.is_none(), previous, from: self.clone() }
+    }
+
+    /// The items, oldest first.
+    #[must_use]
+    pub fn items(&self) -> Vec<&ResponseItem> {
+        let mut newest_first: Vec<&Node> = self.nodes().collect();
+        newest_first.reverse();
+        newest_first.into_iter().flat_map(|n| &n.items).collect()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        std::iter::successors(self.0.as_deref(), |n| n.before.0.as_deref())
+    }
+}
+
+impl Prompt {
+    /// The items to send, oldest first.
+    #[must_use]
+    pub fn items(&self) -> Vec<&ResponseItem> {
+        if self.all {
+            return self.from.items();
+        }
+        let mut newest_first: Vec<&Node> = self.from.nodes().take_while(|n| n.stored_as.is_none()).collect();
+        newest_first.reverse();
+        newest_first.into_iter().flat_map(|n| &n.items).collect()
+    }
+
+    /// The same conversation with nothing left to the server's memory.
+    #[must_use]
+    pub fn in_full(&self) -> Self {
+        self.from.prompt(false)
+    }
+}
+
+impl Drop for Node {
+    /// A long history is a long chain; dropped one inside the other it would overflow the stack.
+    fn drop(&mut self) {
+        let mut next = self.before.0.take();
+        while let Some(mut node) = next.and_then(Arc::into_inner) {
+            next = node.before.0.take();
+        }
+    }
+}
+
+impl std::fmt::Debug for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "History({} items)", self.items().len())
+    }
+}
+
+impl std::fmt::Debug for Prompt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prompt({} items after {:?})", self.items().len(), self.previous)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(texts: &[&str]) -> Vec<ResponseItem> {
+        texts.iter().map(|t| ResponseItem::message("user", t)).collect()
+    }
+
+    fn texts(items: &[&ResponseItem]) -> Vec<String> {
+        items.iter().map(|i| i.json().split('"').rev().nth(1).unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_fork_leaves_the_trunk_alone() {
+        let trunk = History::default().with(said(&["a"]), None);
+        let left = trunk.with(said(&["b"]), Some("r1".into()));
+        let right = trunk.with(said(&["c"]), None);
+        assert_eq!(left.items().len(), 2);
+        assert_eq!(right.items().len(), 2);
+        assert_eq!(trunk.items().len(), 1);
+    }
+
+    #[test]
+    fn only_what_the_server_lacks_is_sent() {
+        let all = History::default().with(said(&["a"]), Some("r1".into())).with(said(&["b", "c"]), None);
+        let prompt = all.prompt(true);
+        assert_eq!(prompt.previous.as_ref().map(ResponseId::as_str), Some("r1"));
+        assert_eq!(prompt.items().len(), 2, "{:?}", texts(&prompt.items()));
+        assert_eq!(prompt.in_full().items().len(), 3);
+        assert_eq!(all.prompt(false).previous, None);
+    }
+
+    #[test]
+    fn a_very_long_history_can_be_dropped() {
+        let mut history = History::default();
+        for _ in 0..200_000 {
+            history = history.with(said(&["x"]), None);
+        }
+        assert!(!history.is_empty());
+    }
+}
