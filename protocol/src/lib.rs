@@ -4,9 +4,11 @@
 //! in as arguments; what is to be done goes out as values. `llmx-actors` carries them out.
 
 pub mod command;
+pub mod context;
 pub mod framing;
 pub mod history;
 pub mod ids;
+pub mod machine;
 pub mod model;
 pub mod tool;
 pub mod wire;

@@ -1,0 +1,109 @@
+//! What a session must not forget when its actor dies.
+
+use crate::{
+    history::History,
+    ids::{ResponseId, SubmissionId, TaskId, TurnId},
+    machine::settings::Settings,
+    wire::usage::TokenUsage,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// A place in the conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    /// Everything up to here.
+    pub history: History,
+    /// The settings that the model was last told of.
+    pub told: Option<Arc<Settings>>,
+}
+
+/// Something to remember.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// The session has these settings, by this submission.
+    Configured(SubmissionId, Box<Settings>),
+    /// The settings of later tasks changed.
+    Overridden(Box<Settings>),
+    /// A task began, with the input as the conversation's end.
+    TaskStarted(TaskId, SubmissionId, Point),
+    /// A place to go on from.
+    Bookmark(ResponseId, Point),
+    /// The task ended and left this.
+    TaskEnded {
+        /// The conversation.
+        history: History,
+        /// The next free turn number.
+        next_turn: TurnId,
+        /// Tokens used.
+        used: TokenUsage,
+    },
+    /// The task died; what is remembered of it stands.
+    TaskLost,
+}
+
+/// A session's memory: the fold of its records.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The settings, once it was configured.
+    pub settings: Option<Settings>,
+    /// The submission that configured it last.
+    pub configured_by: SubmissionId,
+    /// The end of the conversation.
+    pub head: Point,
+    /// Places to go on from.
+    pub bookmarks: HashMap<ResponseId, Point>,
+    /// The task that runs.
+    pub running: Option<(TaskId, SubmissionId)>,
+    /// The last task.
+    pub last_task: TaskId,
+    /// The next free turn number, less one.
+    pub last_turn: TurnId,
+    /// Tokens used.
+    pub used: TokenUsage,
+    task_names: HashSet<SubmissionId>,
+}
+
+/// Turns of a lost task are not counted one by one: the next task leaves room for them.
+const TURNS_OF_A_LOST_TASK: u64 = 1_000_000;
+
+impl Memory {
+    /// Takes a record in.
+    pub fn fold(&mut self, record: Record) {
+        match record {
+            Record::Configured(by, settings) => {
+                self.configured_by = by;
+                self.settings = Some(*settings);
+            }
+            Record::Overridden(settings) => self.settings = Some(*settings),
+            Record::TaskStarted(task, submission, head) => {
+                self.task_names.insert(submission.clone());
+                self.running = Some((task, submission));
+                self.last_task = task;
+                self.head = head;
+            }
+            Record::Bookmark(id, point) => {
+                self.head = point.clone();
+                self.bookmarks.insert(id, point);
+            }
+            Record::TaskEnded { history, next_turn, used } => {
+                self.running = None;
+                self.head.history = history;
+                self.last_turn = TurnId(next_turn.0.saturating_sub(1));
+                self.used = used;
+            }
+            Record::TaskLost => {
+                self.running = None;
+                self.last_turn = TurnId(self.last_turn.0 + TURNS_OF_A_LOST_TASK);
+            }
+        }
+    }
+
+    /// Whether a task has, or had, this name.
+    #[must_use]
+    pub fn names_a_task(&self, id: &SubmissionId) -> bool {
+        self.task_names.contains(id)
+    }
+}

@@ -1,0 +1,475 @@
+//! One session: its settings, its one task at a time, its conversation and bookmarks, its open questions.
+//!
+//! Submissions are dealt with in the order they came. One that has to wait until the running task has ended (new
+//! input, new settings) waits with everything behind it; so the outcome does not depend on how fast a task ends.
+
+mod memory;
+mod ops;
+
+pub use self::memory::{Memory, Point, Record};
+use super::{
+    approval::{Answer, Approvals, CallKey, Question},
+    deadline::Deadlines,
+    gate::Origin,
+    restart::RestartBudget,
+    settings::{Defaults, Enforcement, Settings},
+    task::{TaskEnd, TaskStart, aborted},
+    turn::STOP_DEADLINE,
+};
+use crate::{
+    history::History,
+    ids::{ResponseId, SessionId, SubmissionId, TaskId},
+    wire::{
+        event::{AbortReason, EventMsg, SessionConfigured},
+        submission::{BadSubmission, Submission},
+    },
+};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+/// What can happen to a session.
+#[derive(Debug)]
+pub enum Input {
+    /// It may begin.
+    Begin,
+    /// The UI sent a line.
+    Submit(Result<Submission, BadSubmission>),
+    /// The UI will send no more: finish what was submitted, then end.
+    NoMoreInput,
+    /// Interrupt what runs, then end.
+    Leave,
+    /// A command of the task waits for a person.
+    Ask {
+        /// Whose.
+        task: TaskId,
+        /// What.
+        question: Question,
+    },
+    /// The task passed a place to go on from.
+    Bookmark {
+        /// Which task.
+        task: TaskId,
+        /// Its name.
+        id: ResponseId,
+        /// The place.
+        history: History,
+    },
+    /// A task said how it ended.
+    TaskEnded {
+        /// Which.
+        task: TaskId,
+        /// What it leaves.
+        end: TaskEnd,
+    },
+    /// A task died without saying so.
+    TaskCrashed {
+        /// Which.
+        task: TaskId,
+        /// Of what.
+        why: String,
+    },
+    /// The executor died.
+    ExecutorCrashed {
+        /// Of what.
+        why: String,
+    },
+    /// The executor has ended everything.
+    Swept,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What a session wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Remember, before what follows is published.
+    Record(Record),
+    /// Tell the UI.
+    Publish {
+        /// Who speaks.
+        origin: Origin,
+        /// The submission that it belongs to.
+        id: SubmissionId,
+        /// What.
+        msg: EventMsg,
+    },
+    /// Start a task.
+    StartTask(Box<TaskStart>),
+    /// Tell the task to end.
+    StopTask(AbortReason),
+    /// Tell the task the answer to a question.
+    Answer(CallKey, Answer),
+    /// End every command; `Swept` answers.
+    Sweep,
+    /// Start a new executor in place of the dead one.
+    ReplaceExecutor,
+    /// Tell the task that what the executor ran is gone.
+    CallsLost,
+    /// The session is over; nothing follows.
+    Finish(SessionEnd),
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// As it was told to.
+    Closed,
+    /// It cannot go on, and why.
+    Failed(String),
+}
+
+#[derive(Debug)]
+struct Running {
+    task: TaskId,
+    submission: SubmissionId,
+    stopping: Option<AbortReason>,
+    /// The task died of this; its commands first, then its terminal event.
+    crashed: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Closing {
+    /// When nothing is left to do.
+    WhenIdle,
+    /// As soon as the running task has ended; then say so under this id.
+    Shutdown(SubmissionId),
+    /// As soon as the running task has ended.
+    Now,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Approval(CallKey),
+    Sweep,
+}
+
+/// The rules of one session.
+#[derive(Debug)]
+pub struct Session {
+    id: SessionId,
+    defaults: Arc<Defaults>,
+    memory: Memory,
+    running: Option<Running>,
+    waiting: VecDeque<Result<Submission, BadSubmission>>,
+    approvals: Approvals,
+    closing: Option<Closing>,
+    executor_restarts: RestartBudget,
+    calls_lost: bool,
+    deadlines: Deadlines<Due>,
+    over: bool,
+    seed: u64,
+}
+
+impl Session {
+    /// A session that waits for [`Input::Begin`]: a new one with an empty memory, or one that died and is to go on.
+    /// `seed` spreads retries; anything.
+    #[must_use]
+    pub fn new(id: SessionId, defaults: Arc<Defaults>, memory: Memory, seed: u64) -> Self {
+        Self {
+            id,
+            defaults,
+            memory,
+            running: None,
+            waiting: VecDeque::new(),
+            approvals: Approvals::default(),
+            closing: None,
+            executor_restarts: RestartBudget::default(),
+            calls_lost: false,
+            deadlines: Deadlines::default(),
+            over: false,
+            seed,
+        }
+    }
+
+    /// Whether it is over: then nothing it is told matters.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// How many submissions wait for the running task to end.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The open questions, oldest first.
+    #[must_use]
+    pub fn approvals(&self) -> &Approvals {
+        &self.approvals
+    }
+
+    /// The task that runs.
+    #[must_use]
+    pub fn running_task(&self) -> Option<TaskId> {
+        self.running.as_ref().map(|r| r.task)
+    }
+
+    /// When a `Tick` is due; ask again after every `apply`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Takes what happened, says what to do, in that order.
+    #[must_use]
+    pub fn apply(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        let mut out = Vec::new();
+        if self.over {
+            return out;
+        }
+        match input {
+            Input::Begin => self.begin(&mut out),
+            Input::Submit(submission) => self.take(submission, &mut out),
+            Input::NoMoreInput => self.no_more_input(&mut out),
+            Input::Leave => self.leave(&mut out),
+            Input::Ask { task, question } if self.works_on(task) => self.ask(question, now, &mut out),
+            Input::Bookmark { task, id, history } if self.running_task() == Some(task) => {
+                let told = self.memory.head.told.clone();
+                self.record(Record::Bookmark(id, Point { history, told }), &mut out);
+            }
+            Input::TaskEnded { task, end } if self.running_task() == Some(task) => self.task_ended(end, &mut out),
+            Input::TaskCrashed { task, why } if self.running_task() == Some(task) => {
+                self.task_crashed(why, now, &mut out);
+            }
+            Input::ExecutorCrashed { why } => self.executor_crashed(&why, now, &mut out),
+            Input::Swept => self.swept(&mut out),
+            Input::Tick => self.tick(now, &mut out),
+            _ => {}
+        }
+        self.close_if_done(&mut out);
+        out
+    }
+
+    /// A session that died begins where its memory ends: its task is over, its settings stand.
+    fn begin(&mut self, out: &mut Vec<Effect>) {
+        if let Some((task, submission)) = self.memory.running.clone() {
+            let msg = EventMsg::error("internal error: the session crashed; its task was ended");
+            out.push(Effect::Publish { origin: Origin::Task(task), id: submission, msg });
+            self.record(Record::TaskLost, out);
+        }
+        if self.memory.settings.is_some() {
+            self.publish_configured(out);
+        }
+    }
+
+    fn works_on(&self, task: TaskId) -> bool {
+        self.running.as_ref().is_some_and(|r| r.task == task && r.stopping.is_none() && r.crashed.is_none())
+    }
+
+    /// Deals with a submission, or lets it wait its turn.
+    fn take(&mut self, submission: Result<Submission, BadSubmission>, out: &mut Vec<Effect>) {
+        if self.must_wait() {
+            self.waiting.push_back(submission);
+        } else {
+            self.submit(submission, out);
+        }
+    }
+
+    fn must_wait(&self) -> bool {
+        !self.waiting.is_empty() || self.running.as_ref().is_some_and(|r| r.stopping.is_some() || r.crashed.is_some())
+    }
+
+    fn serve_waiting(&mut self, out: &mut Vec<Effect>) {
+        while !self.running.as_ref().is_some_and(|r| r.stopping.is_some() || r.crashed.is_some()) {
+            let Some(next) = self.waiting.pop_front() else {
+                return;
+            };
+            self.submit(next, out);
+        }
+    }
+
+    fn ask(&mut self, question: Question, now: Instant, out: &mut Vec<Effect>) {
+        let Some(running) = &self.running else {
+            return;
+        };
+        let call = question.call;
+        if self.approvals.covers(&question) {
+            return out.push(Effect::Answer(call, Answer::Approved));
+        }
+        let (task, id) = (running.task, running.submission.clone());
+        let msg = EventMsg::ExecApprovalRequest(question.request.clone());
+        out.push(Effect::Publish { origin: Origin::Task(task), id: id.clone(), msg });
+        self.approvals.open(task, id, question);
+        if self.closing == Some(Closing::WhenIdle) {
+            return self.deny(call, "nobody is there to answer", out);
+        }
+        if let Some(after) = self.defaults.approval_timeout {
+            self.deadlines.set(Due::Approval(call), now + after);
+        }
+    }
+
+    fn deny(&mut self, call: CallKey, why: &str, out: &mut Vec<Effect>) {
+        if self.approvals.close(call)
+            && let Some(running) = &self.running
+        {
+            let msg = EventMsg::warning(format!("approval denied: {why}"));
+            out.push(Effect::Publish { origin: Origin::Task(running.task), id: running.submission.clone(), msg });
+            out.push(Effect::Answer(call, Answer::Denied));
+        }
+    }
+
+    fn stop_task(&mut self, reason: AbortReason, out: &mut Vec<Effect>) {
+        let Some(running) = self.running.as_mut().filter(|r| r.stopping.is_none()) else {
+            return;
+        };
+        running.stopping = Some(reason);
+        self.approvals.close_task(running.task);
+        if running.crashed.is_none() {
+            out.push(Effect::StopTask(reason));
+        }
+    }
+
+    fn task_ended(&mut self, end: TaskEnd, out: &mut Vec<Effect>) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        self.approvals.close_task(running.task);
+        self.record(Record::TaskEnded { history: end.history, next_turn: end.next_turn, used: end.used }, out);
+        self.serve_waiting(out);
+    }
+
+    fn task_crashed(&mut self, why: String, now: Instant, out: &mut Vec<Effect>) {
+        if let Some(running) = self.running.as_mut().filter(|r| r.crashed.is_none()) {
+            running.crashed = Some(why);
+            self.approvals.close_task(running.task);
+            self.sweep(now, out);
+        }
+    }
+
+    fn sweep(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.deadlines.set(Due::Sweep, now + STOP_DEADLINE);
+        out.push(Effect::Sweep);
+    }
+
+    fn swept(&mut self, out: &mut Vec<Effect>) {
+        self.deadlines.clear(Due::Sweep);
+        if std::mem::take(&mut self.calls_lost) {
+            out.push(Effect::CallsLost);
+        }
+        let Some(running) = self.running.take_if(|r| r.crashed.is_some()) else {
+            return;
+        };
+        let (task, id) = (running.task, running.submission);
+        let why = running.crashed.unwrap_or_default();
+        let last_words = match running.stopping {
+            Some(reason) => aborted(reason),
+            None => vec![EventMsg::error(format!("internal error: the task crashed: {why}"))],
+        };
+        for msg in last_words {
+            out.push(Effect::Publish { origin: Origin::Task(task), id: id.clone(), msg });
+        }
+        self.record(Record::TaskLost, out);
+        self.serve_waiting(out);
+    }
+
+    fn executor_crashed(&mut self, why: &str, now: Instant, out: &mut Vec<Effect>) {
+        if self.executor_restarts.spend(now) {
+            self.calls_lost = true;
+            out.push(Effect::ReplaceExecutor);
+            self.sweep(now, out);
+        } else {
+            self.over = true;
+            out.push(Effect::Finish(SessionEnd::Failed(format!("the executor crashes again and again: {why}"))));
+        }
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        while let Some(due) = self.deadlines.take_passed(now) {
+            match due {
+                Due::Approval(call) => self.deny(call, "nobody answered in time", out),
+                Due::Sweep => {
+                    let msg = EventMsg::warning("gave up waiting for the session's commands to end");
+                    out.push(Effect::Publish { origin: Origin::Session, id: SubmissionId::default(), msg });
+                    self.swept(out);
+                }
+            }
+        }
+    }
+
+    fn no_more_input(&mut self, out: &mut Vec<Effect>) {
+        if self.closing.is_some() {
+            return;
+        }
+        self.closing = Some(Closing::WhenIdle);
+        let open: Vec<_> = self.approvals.list().map(|(_, q)| q.call).collect();
+        for call in open {
+            self.deny(call, "nobody is there to answer", out);
+        }
+    }
+
+    fn leave(&mut self, out: &mut Vec<Effect>) {
+        self.closing = Some(Closing::Now);
+        self.stop_task(AbortReason::Interrupted, out);
+    }
+
+    fn close_if_done(&mut self, out: &mut Vec<Effect>) {
+        if self.over || self.running.is_some() {
+            return;
+        }
+        match self.closing.take() {
+            None => return,
+            Some(Closing::WhenIdle) => {}
+            Some(Closing::Now) => self.refuse_waiting(out),
+            Some(Closing::Shutdown(id)) => {
+                self.refuse_waiting(out);
+                out.push(Effect::Publish { origin: Origin::Session, id, msg: EventMsg::ShutdownComplete });
+            }
+        }
+        self.over = true;
+        out.push(Effect::Finish(SessionEnd::Closed));
+    }
+
+    fn refuse_waiting(&mut self, out: &mut Vec<Effect>) {
+        for submission in std::mem::take(&mut self.waiting) {
+            let id = submission.map_or_else(|bad| bad.id, |s| s.id);
+            self.answer_error(&id, "the session is closing", out);
+        }
+    }
+
+    fn publish_configured(&self, out: &mut Vec<Effect>) {
+        let Some(settings) = &self.memory.settings else {
+            return;
+        };
+        let mut say = |msg| {
+            let id = self.memory.configured_by.clone();
+            out.push(Effect::Publish { origin: Origin::Session, id, msg });
+        };
+        say(EventMsg::SessionConfigured(SessionConfigured {
+            session_id: self.id.clone(),
+            model: settings.model.clone(),
+            reasoning_effort: settings.effort,
+            history_log_id: 0,
+            history_entry_count: 0,
+            rollout_path: None,
+        }));
+        for text in self.defaults.notices.iter().cloned().chain(unenforceable(settings)) {
+            say(EventMsg::warning(text));
+        }
+    }
+
+    fn record(&mut self, record: Record, out: &mut Vec<Effect>) {
+        self.memory.fold(record.clone());
+        out.push(Effect::Record(record));
+    }
+
+    /// Refuses a submission. Under the id of a task an `error` would read as that task's end, so such a submission is
+    /// refused under the empty id.
+    fn answer_error(&self, id: &SubmissionId, message: impl Into<String>, out: &mut Vec<Effect>) {
+        let id = if self.memory.names_a_task(id) { SubmissionId::default() } else { id.clone() };
+        out.push(Effect::Publish { origin: Origin::Session, id, msg: EventMsg::error(message) });
+    }
+}
+
+fn unenforceable(settings: &Settings) -> Option<String> {
+    let Enforcement::None(why) = &settings.enforcement else {
+        return None;
+    };
+    let mode = settings.sandbox_policy.mode();
+    (!settings.sandbox_policy.is_unrestricted())
+        .then(|| format!("commands will be refused: sandbox policy {mode} cannot be enforced: {why}"))
+}
+
+/// A number that differs from task to task.
+fn seed_of(seed: u64, task: TaskId) -> u64 {
+    seed.wrapping_add(task.0.wrapping_mul(1_000_003))
+}

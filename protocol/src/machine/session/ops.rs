@@ -1,0 +1,203 @@
+//! What each op does to a session.
+
+use super::{Closing, Effect, Point, Record, Session, seed_of};
+use crate::{
+    context,
+    history::History,
+    ids::{CallId, ResponseId, SubmissionId},
+    machine::{approval::Resolution, settings::Settings, task::TaskStart},
+    model::item::{ContentPart, ResponseItem},
+    wire::{
+        decision::ReviewDecision,
+        event::AbortReason,
+        item::UserInput,
+        op::{ConfigureSession, Op},
+        submission::{BadSubmission, Submission},
+    },
+};
+use std::sync::Arc;
+
+/// What a UI reads that speaks before the session is there; the words of the engines before llmx.
+const NO_SESSION: &str = "No session initialized, expected 'ConfigureSession' as first Op";
+
+impl Session {
+    pub(super) fn submit(&mut self, submission: Result<Submission, BadSubmission>, out: &mut Vec<Effect>) {
+        let Submission { id, op } = match submission {
+            Ok(submission) => submission,
+            Err(bad) => return self.answer_error(&bad.id, bad.message, out),
+        };
+        if matches!(self.closing, Some(Closing::Now | Closing::Shutdown(_))) {
+            return self.answer_error(&id, "the session is closing", out);
+        }
+        if self.memory.settings.is_none() && !matches!(op, Op::ConfigureSession(_)) {
+            return self.answer_error(&id, NO_SESSION, out);
+        }
+        match op {
+            Op::ConfigureSession(configure) => self.configure(id, configure, out),
+            Op::Interrupt => self.stop_task(AbortReason::Interrupted, out),
+            Op::UserInput { ref items, ref last_response_id } => {
+                let start = self.prepare(&id, items, last_response_id.as_ref(), None);
+                self.start_task(Submission { id, op }, start, out);
+            }
+            Op::UserTurn(ref turn) => {
+                let settings = self.settings().and_then(|s| s.for_turn(turn));
+                let start = settings.and_then(|settings| {
+                    let schema = turn.final_output_json_schema.clone().map(Arc::new);
+                    let start = self.prepare(&id, &turn.items, turn.last_response_id.as_ref(), Some(settings))?;
+                    Ok(Prepared { schema, ..start })
+                });
+                self.start_task(Submission { id, op }, start, out);
+            }
+            Op::OverrideTurnContext(change) => match self.settings().and_then(|s| s.overridden(&change)) {
+                Ok(settings) => self.record(Record::Overridden(Box::new(settings)), out),
+                Err(message) => self.answer_error(&id, message, out),
+            },
+            Op::ExecApproval { id: task, call_id, decision } | Op::PatchApproval { id: task, call_id, decision } => {
+                self.decide(&id, &task, call_id.as_ref(), decision, out);
+            }
+            Op::Shutdown => {
+                self.closing = Some(Closing::Shutdown(id));
+                self.stop_task(AbortReason::Interrupted, out);
+            }
+            other => self.answer_error(&id, format!("op `{}` is not built yet", other.name()), out),
+        }
+    }
+
+    fn configure(&mut self, id: SubmissionId, op: Box<ConfigureSession>, out: &mut Vec<Effect>) {
+        if self.memory.names_a_task(&id) {
+            return self.refuse_used(&id, out);
+        }
+        let settings = match Settings::configure(&op, &self.defaults) {
+            Ok(settings) => settings,
+            Err(message) => return self.answer_error(&id, message, out),
+        };
+        if self.running.is_some() {
+            self.stop_task(AbortReason::Reconfigured, out);
+            self.waiting.push_front(Ok(Submission { id, op: Op::ConfigureSession(op) }));
+            return;
+        }
+        self.record(Record::Configured(id, Box::new(settings)), out);
+        self.publish_configured(out);
+    }
+
+    fn settings(&self) -> Result<Settings, String> {
+        self.memory.settings.clone().ok_or_else(|| NO_SESSION.to_owned())
+    }
+
+    /// Looks whether a task can start, before anything that runs is ended for it.
+    fn prepare(
+        &self,
+        id: &SubmissionId,
+        items: &[UserInput],
+        from: Option<&ResponseId>,
+        settings: Option<Settings>,
+    ) -> Result<Prepared, String> {
+        if self.memory.names_a_task(id) {
+            return Err(used(id));
+        }
+        let settings = settings.map_or_else(|| self.settings(), Ok)?;
+        let point = match from {
+            None => None,
+            Some(id) => Some(self.bookmark(id, &settings)?),
+        };
+        Ok(Prepared { settings, point, message: message_of(items)?, input: items.to_vec(), schema: None })
+    }
+
+    fn bookmark(&self, id: &ResponseId, settings: &Settings) -> Result<Point, String> {
+        match self.memory.bookmarks.get(id) {
+            Some(point) => Ok(point.clone()),
+            None if settings.stored_responses => Ok(Point { history: History::kept_by_server(id.clone()), told: None }),
+            None => Err(format!("last_response_id `{id}` is not known in this session")),
+        }
+    }
+
+    fn start_task(&mut self, submission: Submission, start: Result<Prepared, String>, out: &mut Vec<Effect>) {
+        let prepared = match start {
+            Ok(prepared) => prepared,
+            Err(message) => return self.answer_error(&submission.id, message, out),
+        };
+        if self.running.is_some() {
+            self.stop_task(AbortReason::Replaced, out);
+            self.waiting.push_front(Ok(submission));
+            return;
+        }
+        let point = prepared.point.unwrap_or_else(|| self.memory.head.clone());
+        let told = Arc::new(prepared.settings.clone());
+        let mut items = match &point.told {
+            None => context::initial_items(&prepared.settings),
+            Some(before) => context::changed_environment(&prepared.settings, before).into_iter().collect(),
+        };
+        items.push(prepared.message);
+        let history = point.history.with(items, None);
+        let task = self.memory.last_task.next();
+        if matches!(submission.op, Op::UserTurn(_)) {
+            self.record(Record::Overridden(Box::new(prepared.settings.clone())), out);
+        }
+        let head = Point { history: history.clone(), told: Some(told) };
+        self.record(Record::TaskStarted(task, submission.id.clone(), head), out);
+        self.running = Some(super::Running { task, submission: submission.id.clone(), stopping: None, crashed: None });
+        out.push(Effect::StartTask(Box::new(TaskStart {
+            task,
+            submission: submission.id,
+            session: self.id.clone(),
+            settings: Arc::new(Settings { output_schema: prepared.schema, ..prepared.settings }),
+            history,
+            input: prepared.input,
+            first_turn: self.memory.last_turn.next(),
+            used: self.memory.used,
+            seed: seed_of(self.seed, task),
+        })));
+    }
+
+    fn decide(
+        &mut self,
+        id: &SubmissionId,
+        task: &str,
+        call_id: Option<&CallId>,
+        decision: ReviewDecision,
+        out: &mut Vec<Effect>,
+    ) {
+        match self.approvals.resolve(task, call_id, decision) {
+            Resolution::Settled(calls, answer) => out.extend(calls.into_iter().map(|c| Effect::Answer(c, answer))),
+            Resolution::Abort => self.stop_task(AbortReason::Interrupted, out),
+            Resolution::Unknown => {
+                let call = call_id.map_or_else(String::new, |c| format!(" and call `{c}`"));
+                self.answer_error(id, format!("no approval is open for `{task}`{call}"), out);
+            }
+        }
+    }
+
+    fn refuse_used(&self, id: &SubmissionId, out: &mut Vec<Effect>) {
+        self.answer_error(id, used(id), out);
+    }
+}
+
+/// A task that can start.
+struct Prepared {
+    settings: Settings,
+    point: Option<Point>,
+    message: ResponseItem,
+    input: Vec<UserInput>,
+    schema: Option<Arc<serde_json::Value>>,
+}
+
+fn used(id: &SubmissionId) -> String {
+    format!("submission id `{id}` was used before: every task needs an id of its own")
+}
+
+fn message_of(items: &[UserInput]) -> Result<ResponseItem, String> {
+    if items.is_empty() {
+        return Err("user input has no items".into());
+    }
+    let parts: Result<Vec<_>, _> = items
+        .iter()
+        .map(|item| match item {
+            UserInput::Text { text } => Ok(ContentPart::Text(text.clone())),
+            UserInput::Image { image_url } => Ok(ContentPart::Image { url: image_url.clone() }),
+            UserInput::LocalImage { path } => {
+                Err(format!("user input `local_image` is not built yet: {}", path.display()))
+            }
+        })
+        .collect();
+    Ok(ResponseItem::user_message(&parts?))
+}

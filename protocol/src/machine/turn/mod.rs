@@ -1,0 +1,454 @@
+//! One turn: a request to the model, its answer, and then the tools that the answer asks for.
+//!
+//! ```text
+//! Idle ─Begin─▶ Asking ─Completed─▶ Acting ─all calls settled─▶ Over(Completed)
+//!                │   ▲                │
+//!        failure │   │ Tick           │ Stop
+//!                ▼   │                ▼
+//!             BackingOff ─Stop─▶   Stopping ─model closed, calls ended, or deadline─▶ Over(Stopped)
+//! ```
+
+mod calls;
+mod response;
+
+use self::{calls::Calls, response::Response};
+use super::{
+    approval::{Answer, CallKey, Confinement, Question},
+    deadline::Deadlines,
+    retry::{Retries, RetryPolicy},
+    settings::Settings,
+};
+use crate::{
+    ids::{Attempt, ResponseId, SessionId, SubmissionId, TurnId},
+    model::{
+        event::ModelEvent,
+        failure::{Failure, FailureKind},
+        item::ResponseItem,
+    },
+    wire::{
+        event::{EventMsg, ExecOutputStream},
+        usage::{TokenUsage, TokenUsageInfo},
+    },
+};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long a stop may wait for a connection to close and processes to die before the turn ends without them.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a turn starts from.
+#[derive(Clone, Debug)]
+pub struct TurnStart {
+    /// The turn.
+    pub turn: TurnId,
+    /// Its session.
+    pub session: SessionId,
+    /// The submission that started its task.
+    pub submission: SubmissionId,
+    /// What it runs under.
+    pub settings: Arc<Settings>,
+    /// How often a lost request is tried again.
+    pub retry: RetryPolicy,
+    /// Tokens that the session used before.
+    pub used: TokenUsage,
+}
+
+/// What can happen to a turn.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// It may begin.
+    Begin,
+    /// The model said something.
+    Model {
+        /// In which try.
+        attempt: Attempt,
+        /// What.
+        event: ModelEvent,
+    },
+    /// The model's stream is over, by itself or because it was told to close.
+    ModelEnded {
+        /// Which try.
+        attempt: Attempt,
+        /// `Err`: it broke.
+        how: Result<(), Failure>,
+    },
+    /// A person (or the session, for a person) answered.
+    Answered {
+        /// Which call.
+        call: CallKey,
+        /// What.
+        answer: Answer,
+    },
+    /// A command wrote something.
+    CallOutput {
+        /// Which call.
+        call: CallKey,
+        /// Where.
+        stream: ExecOutputStream,
+        /// What.
+        chunk: Vec<u8>,
+    },
+    /// A command is over and nothing of it lives.
+    CallEnded {
+        /// Which call.
+        call: CallKey,
+        /// How.
+        end: CallEnd,
+        /// How long it ran.
+        duration: Duration,
+    },
+    /// The executor was replaced; what it ran is gone.
+    CallsLost,
+    /// End now.
+    Stop,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// With this code.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// It never ran, and why.
+    NotStarted(String),
+    /// The executor died; its processes with it.
+    Lost,
+}
+
+/// What a turn wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ask the model.
+    OpenModel {
+        /// The number of this try.
+        attempt: Attempt,
+        /// Whether to send everything although the server should have kept some of it.
+        in_full: bool,
+    },
+    /// Close the model's connection; `ModelEnded` answers.
+    CloseModel,
+    /// Tell the UI.
+    Publish(EventMsg),
+    /// Ask a person; `Answered` answers.
+    Ask(Question),
+    /// Run a command; `CallEnded` answers.
+    StartCall(StartCall),
+    /// End a command's whole tree; `CallEnded` answers.
+    KillCall(CallKey),
+    /// The turn is over; nothing follows.
+    Finish(TurnEnd),
+}
+
+/// A command to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartCall {
+    /// The call.
+    pub call: CallKey,
+    /// The command's words; not empty.
+    pub command: Vec<String>,
+    /// Where; absolute.
+    pub cwd: PathBuf,
+    /// How it is confined.
+    pub confinement: Confinement,
+}
+
+/// How a turn ended, and what it adds to the conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TurnEnd {
+    /// How.
+    pub outcome: Outcome,
+    /// What the model said; of a broken answer, the text that the user saw.
+    pub said: Vec<ResponseItem>,
+    /// The id of the model's response, if it completed and the server gave one.
+    pub response_id: Option<ResponseId>,
+    /// One output for each call in `said`.
+    pub outputs: Vec<ResponseItem>,
+    /// The model's last message.
+    pub last_message: Option<String>,
+    /// Tokens that the session has used by now.
+    pub used: TokenUsage,
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Completed,
+    /// Because it was told to.
+    Stopped,
+    /// With this error.
+    Failed(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Asking,
+    BackingOff,
+    Acting,
+    Stopping,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Retry,
+    CallTimeout(CallKey),
+    /// A command that was told to die should be dead.
+    KillOverdue(CallKey),
+    Stop,
+}
+
+/// The rules of one turn.
+#[derive(Debug)]
+pub struct Turn {
+    start: TurnStart,
+    phase: Phase,
+    retries: Retries,
+    attempt: Attempt,
+    /// Whether a connection of this turn may still be open.
+    model_open: bool,
+    in_full: bool,
+    response: Response,
+    calls: Calls,
+    deadlines: Deadlines<Due>,
+}
+
+impl Turn {
+    /// A turn that waits for [`Input::Begin`].
+    #[must_use]
+    pub fn new(start: TurnStart) -> Self {
+        Self {
+            phase: Phase::Idle,
+            retries: Retries::new(start.retry),
+            attempt: Attempt(0),
+            model_open: false,
+            in_full: false,
+            response: Response::default(),
+            calls: Calls::new(start.turn),
+            deadlines: Deadlines::default(),
+            start,
+        }
+    }
+
+    /// Whether it is over: then nothing it is told matters.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// The try whose stream is open or came last.
+    #[must_use]
+    pub fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
+    /// When a `Tick` is due; ask again after every `apply`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Takes what happened, says what to do, in that order.
+    #[must_use]
+    pub fn apply(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        let mut out = Vec::new();
+        if self.is_over() {
+            return out;
+        }
+        match input {
+            Input::Begin if self.phase == Phase::Idle => self.ask_model(&mut out),
+            Input::Model { attempt, event } if self.listens_to(attempt) => self.model_said(event, now, &mut out),
+            Input::ModelEnded { attempt, how } if attempt == self.attempt && self.model_open => {
+                self.model_ended(how, now, &mut out);
+            }
+            Input::Answered { call, answer } if self.phase == Phase::Acting => {
+                self.calls.answered(call, answer);
+                self.advance(now, &mut out);
+            }
+            Input::CallOutput { call, stream, chunk } => publish(self.calls.wrote(call, stream, &chunk), &mut out),
+            Input::CallEnded { call, end, duration } => self.call_ended(call, &end, duration, now, &mut out),
+            Input::CallsLost => {
+                if let Some((call, since)) = self.calls.running() {
+                    self.call_ended(call, &CallEnd::Lost, now.duration_since(since), now, &mut out);
+                }
+            }
+            Input::Stop => self.stop(now, &mut out),
+            Input::Tick => self.tick(now, &mut out),
+            _ => {}
+        }
+        out
+    }
+
+    fn listens_to(&self, attempt: Attempt) -> bool {
+        self.phase == Phase::Asking && attempt == self.attempt
+    }
+
+    fn ask_model(&mut self, out: &mut Vec<Effect>) {
+        self.attempt = self.attempt.next();
+        self.response = Response::new(&self.start, self.attempt);
+        self.phase = Phase::Asking;
+        self.model_open = true;
+        out.push(Effect::OpenModel { attempt: self.attempt, in_full: self.in_full });
+    }
+
+    fn model_said(&mut self, event: ModelEvent, now: Instant, out: &mut Vec<Effect>) {
+        let completed = matches!(event, ModelEvent::Completed { .. });
+        publish(self.response.apply(event), out);
+        if completed {
+            self.act(now, out);
+        }
+    }
+
+    fn model_ended(&mut self, how: Result<(), Failure>, now: Instant, out: &mut Vec<Effect>) {
+        self.model_open = false;
+        match (self.phase, how) {
+            (Phase::Asking, Err(failure)) => self.retry(&failure, now, out),
+            (Phase::Asking, Ok(())) => self.retry(&Failure::cut("the stream ended early"), now, out),
+            (Phase::Stopping, _) => self.finish_if_stopped(out),
+            _ => {}
+        }
+    }
+
+    fn retry(&mut self, failure: &Failure, now: Instant, out: &mut Vec<Effect>) {
+        if failure.kind == FailureKind::PreviousResponseNotFound && !self.in_full {
+            self.in_full = true;
+            return self.ask_model(out);
+        }
+        let Some(retry) = self.retries.spend(failure, self.response.answered()) else {
+            return self.finish(Outcome::Failed(failure.to_string()), out);
+        };
+        let (n, max, wait) = (retry.n, retry.max, retry.after.as_secs_f64());
+        publish(
+            [EventMsg::StreamError {
+                message: format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message),
+                superseded: self.response.take_shown(),
+            }],
+            out,
+        );
+        self.phase = Phase::BackingOff;
+        self.deadlines.set(Due::Retry, now + retry.after);
+    }
+
+    /// The response is whole: now, and not before, its tools run.
+    fn act(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.phase = Phase::Acting;
+        if let Some(usage) = self.response.usage() {
+            self.start.used += usage;
+            publish([self.token_count(usage)], out);
+        }
+        for item in self.response.items() {
+            if self.response.is_incomplete() {
+                self.calls.refuse(item);
+            } else {
+                out.extend(self.calls.add(item, &self.start.settings));
+            }
+        }
+        self.advance(now, out);
+    }
+
+    fn token_count(&self, last: TokenUsage) -> EventMsg {
+        let info = TokenUsageInfo {
+            total_token_usage: self.start.used,
+            last_token_usage: last,
+            model_context_window: self.start.settings.window(),
+        };
+        EventMsg::TokenCount { info: Some(info), rate_limits: None }
+    }
+
+    /// Starts what may start, one command at a time; ends the turn when every call has its output.
+    fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if let Some(started) = self.calls.start_next(now) {
+            self.deadlines.set(Due::CallTimeout(started.call.call), now + started.timeout);
+            publish([started.begin], out);
+            out.push(Effect::StartCall(started.call));
+        }
+        if self.phase == Phase::Acting && self.calls.all_settled() {
+            self.finish(Outcome::Completed, out);
+        }
+    }
+
+    fn call_ended(&mut self, call: CallKey, end: &CallEnd, duration: Duration, now: Instant, out: &mut Vec<Effect>) {
+        let Some(ended) = self.calls.ended(call, end, duration) else {
+            return;
+        };
+        self.deadlines.clear(Due::CallTimeout(call));
+        self.deadlines.clear(Due::KillOverdue(call));
+        publish([ended], out);
+        match self.phase {
+            Phase::Stopping => self.finish_if_stopped(out),
+            _ => self.advance(now, out),
+        }
+    }
+
+    fn stop(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        if self.phase == Phase::Asking {
+            out.push(Effect::CloseModel);
+        } else {
+            self.model_open = false;
+        }
+        out.extend(self.calls.abort().map(Effect::KillCall));
+        self.phase = Phase::Stopping;
+        self.deadlines = Deadlines::default();
+        self.deadlines.set(Due::Stop, now + STOP_DEADLINE);
+        self.finish_if_stopped(out);
+    }
+
+    fn finish_if_stopped(&mut self, out: &mut Vec<Effect>) {
+        if !self.model_open && self.calls.all_settled() {
+            self.finish(Outcome::Stopped, out);
+        }
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        while let Some(due) = self.deadlines.take_passed(now) {
+            match due {
+                Due::Retry => self.ask_model(out),
+                Due::CallTimeout(call) => {
+                    out.extend(self.calls.time_out(call).then_some(Effect::KillCall(call)));
+                    self.deadlines.set(Due::KillOverdue(call), now + STOP_DEADLINE);
+                }
+                Due::KillOverdue(call) => {
+                    publish([gave_up_waiting_for("a command")], out);
+                    self.call_ended(call, &CallEnd::Lost, STOP_DEADLINE, now, out);
+                }
+                Due::Stop => {
+                    let left = if self.model_open { "the model's connection" } else { "a command" };
+                    publish([gave_up_waiting_for(left)], out);
+                    self.finish(Outcome::Stopped, out);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, out: &mut Vec<Effect>) {
+        self.phase = Phase::Over;
+        self.deadlines = Deadlines::default();
+        out.push(Effect::Finish(TurnEnd {
+            outcome,
+            response_id: self.response.id(),
+            last_message: self.response.last_message(),
+            said: self.response.take_items(),
+            outputs: self.calls.outputs(),
+            used: self.start.used,
+        }));
+    }
+}
+
+fn publish(events: impl IntoIterator<Item = EventMsg>, out: &mut Vec<Effect>) {
+    out.extend(events.into_iter().map(Effect::Publish));
+}
+
+fn gave_up_waiting_for(what: &str) -> EventMsg {
+    EventMsg::warning(format!("gave up waiting for {what} to end after {} s", STOP_DEADLINE.as_secs()))
+}
