@@ -2,4 +2,6 @@
 
 pub mod config;
 pub mod executor;
+pub mod flow;
 pub mod replay;
+pub mod supervise;

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails must fail its test")]
 
 use llmx_actors::config::{
-    Config, ConfigSources, Environment, EnvironmentInherit, Loaded, ProviderInfo, Secret, ShellEnvironmentPolicy,
-    WireApi, home_directory, load,
+    Config, ConfigSources, Environment, Loaded, ProviderInfo, Secret, WireApi, home_directory, load,
 };
+use llmx_actors::executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy};
 use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use proptest::prelude::*;
 use serde_json::json;
@@ -124,11 +124,11 @@ fn every_key_in_use_is_read() {
             exclude_slash_tmp: true,
         },
         shell_environment_policy: ShellEnvironmentPolicy {
-            inherit: EnvironmentInherit::Core,
+            inherit: Inherit::Core,
             ignore_default_excludes: true,
-            exclude: vec!["A*".to_owned()],
+            exclude: vec![NamePattern::new("A*")],
             set: BTreeMap::from([("B".to_owned(), "b".to_owned())]),
-            include_only: vec!["C?".to_owned()],
+            include_only: vec![NamePattern::new("C?")],
         },
         user_instructions: Some("u".to_owned()),
         developer_instructions: Some("d".to_owned()),

@@ -1,7 +1,8 @@
 //! The keys of `config.toml` that are used, as they are written. The names are those of LLMX and Codex; defaults are
 //! `settings`' business.
 
-use super::{EnvironmentInherit, ShellEnvironmentPolicy, provider::ProviderRecord};
+use super::provider::ProviderRecord;
+use crate::executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy};
 use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use serde::{Deserialize, de::IgnoredAny};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -98,11 +99,11 @@ struct WorkspaceWriteTable {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct EnvironmentPolicyTable {
-    inherit: EnvironmentInherit,
+    inherit: Inherit,
     ignore_default_excludes: bool,
-    exclude: Vec<String>,
+    exclude: Vec<NamePattern>,
     set: BTreeMap<String, String>,
-    include_only: Vec<String>,
+    include_only: Vec<NamePattern>,
     /// Known to LLMX, without effect there too.
     #[serde(rename = "experimental_use_profile")]
     _use_profile: Option<bool>,

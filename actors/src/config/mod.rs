@@ -8,7 +8,6 @@
 //! key with a bad value is an error, because running with another sandbox than the user wrote down would be worse.
 
 mod environment;
-mod environment_policy;
 mod error;
 mod file;
 mod layers;
@@ -19,7 +18,6 @@ mod secret;
 mod settings;
 
 pub use environment::{Environment, home_directory};
-pub use environment_policy::{EnvironmentInherit, ShellEnvironmentPolicy};
 pub use error::ConfigError;
 pub use provider::{OPENAI_BASE_URL, ProviderInfo, REPLAY_BASE_URL, WireApi};
 pub use secret::Secret;

@@ -1,8 +1,7 @@
 //! The configuration in use: every key with its type, every default filled in.
 
-use super::{
-    ConfigError, Environment, ProviderInfo, ShellEnvironmentPolicy, file::ConfigFile, layers::Layers, providers,
-};
+use super::{ConfigError, Environment, ProviderInfo, file::ConfigFile, layers::Layers, providers};
+use crate::executor::process::ShellEnvironmentPolicy;
 use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use std::{
     collections::BTreeMap,

@@ -41,8 +41,6 @@ pub struct ShellEnvironmentPolicy {
     pub set: BTreeMap<String, String>,
     /// When not empty, keeps only what matches any of these, of `set` as well.
     pub include_only: Vec<NamePattern>,
-    /// Runs the command's shell with the user's profile. This is for whoever builds the shell's command line.
-    pub experimental_use_profile: bool,
 }
 
 /// The environment of a command, sorted by name, from the engine's environment `from`: inherit, drop the default
