@@ -1,7 +1,16 @@
 //! The llmx engine: supervised actix actors, thin shells around the machines of `llmx-protocol`.
+//!
+//! A host starts an [`Engine`](engine::Engine), opens sessions with a [`Subscriber`](outbox::Subscriber) each and
+//! submits to them. Nothing global is read or set: configuration, environment and runtime come from the host.
 
 pub mod config;
+pub mod engine;
 pub mod executor;
 pub mod flow;
+pub mod model_stream;
+pub mod outbox;
 pub mod replay;
+pub mod session;
 pub mod supervise;
+pub mod task;
+pub mod turn;

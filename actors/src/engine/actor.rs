@@ -1,0 +1,259 @@
+use super::{
+    EngineHandle, EngineOptions, OpenSession, OutboxId, SessionHandle,
+    handle::Whereabouts,
+    messages::{Opened, SessionStarted},
+    placement::{Hub, Hubs},
+};
+use crate::{
+    flow::Credits,
+    outbox::{Close, Outbox, Publish, Recall, Subscriber},
+    session::{Session, SessionFinished, SessionParts},
+    supervise::{ChildExited, Lifeline, now, start_watched},
+    task::Family,
+};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult};
+use dashmap::DashMap;
+use llmx_protocol::{
+    ids::{SessionId, SubmissionId},
+    machine::{
+        gate::Origin,
+        restart::RestartBudget,
+        session::{Memory, SessionEnd},
+    },
+    wire::event::EventMsg,
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// How long the processes of a dead session may take to die before it is rebuilt without them.
+const FAMILY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Supervises sessions.
+pub struct Engine {
+    options: EngineOptions,
+    hubs: Hubs,
+    sessions: HashMap<SessionId, Entry>,
+    registry: Arc<DashMap<SessionId, SessionHandle>>,
+}
+
+/// A session, as its supervisor knows it.
+struct Entry {
+    hub: Hub,
+    restarts: RestartBudget,
+    /// Its end, once it said so.
+    finished: Option<SessionEnd>,
+    /// Held by the session and by all its commands.
+    family: Arc<Lifeline>,
+    /// Held by the outbox, which outlives the session's actor.
+    outbox_line: Lifeline,
+    outbox: watch::Sender<Option<Addr<Outbox>>>,
+    whereabouts: watch::Sender<Whereabouts>,
+}
+
+impl Engine {
+    /// Starts an engine on this arbiter, unsupervised: a host that has a supervisor of its own starts
+    /// [`Engine::new`] under it.
+    #[must_use]
+    pub fn launch(options: EngineOptions) -> EngineHandle {
+        let engine = Self::new(options);
+        let registry = engine.registry.clone();
+        #[expect(clippy::disallowed_methods, reason = "the engine has no parent in here")]
+        EngineHandle { engine: engine.start(), registry }
+    }
+
+    /// An engine without sessions.
+    #[must_use]
+    pub fn new(options: EngineOptions) -> Self {
+        let hubs = Hubs::new(options.placement, options.transports.clone());
+        Self { options, hubs, sessions: HashMap::new(), registry: Arc::default() }
+    }
+
+    fn open(&mut self, subscriber: Box<dyn Subscriber>, context: &mut Context<Self>) -> SessionHandle {
+        let id = SessionId::from(uuid::Uuid::now_v7().to_string());
+        let entry = Entry {
+            hub: self.hubs.next(),
+            restarts: RestartBudget::default(),
+            finished: None,
+            family: Arc::default(),
+            outbox_line: Lifeline::default(),
+            outbox: watch::Sender::new(None),
+            whereabouts: watch::Sender::new(Whereabouts::Starting),
+        };
+        let handle = SessionHandle::new(id.clone(), entry.outbox.subscribe(), entry.whereabouts.subscribe());
+        let seat = self.seat(&id, &entry, context);
+        let (tether, outbox_at) = (entry.outbox_line.tether(), entry.outbox.clone());
+        let engine = context.address();
+        entry.hub.run(async move {
+            let parent = engine.downgrade().recipient();
+            let outbox = start_watched(OutboxId(seat.id.clone()), parent, |_| Outbox::new(subscriber, tether));
+            outbox_at.send_replace(Some(outbox.clone()));
+            seat.start(outbox, Memory::default());
+        });
+        self.registry.insert(id.clone(), handle.clone());
+        self.sessions.insert(id, entry);
+        handle
+    }
+
+    fn seat(&self, id: &SessionId, entry: &Entry, context: &Context<Self>) -> Seat {
+        Seat {
+            id: id.clone(),
+            engine: context.address(),
+            options: self.options.clone(),
+            hub: entry.hub.clone(),
+            family: entry.family.clone(),
+        }
+    }
+
+    /// A session died: a new one takes its place when nothing of the old one lives, or the thread is closed.
+    fn rebuild(&mut self, id: &SessionId, why: &str, context: &mut Context<Self>) {
+        let Some(entry) = self.sessions.get_mut(id) else {
+            return;
+        };
+        tracing::error!(session = %id, why, "session crashed");
+        entry.whereabouts.send_replace(Whereabouts::Starting);
+        let again = entry.restarts.spend(now());
+        if !again {
+            entry.finished = Some(SessionEnd::Failed(why.to_owned()));
+        }
+        let outbox = entry.outbox.borrow().clone();
+        let Some(outbox) = outbox else {
+            return self.forget(id);
+        };
+        let entry = &self.sessions[id];
+        let seat = self.seat(id, entry, context);
+        let (closed, why) = (entry.whereabouts.clone(), why.to_owned());
+        entry.hub.run(async move {
+            if tokio::time::timeout(FAMILY_DEADLINE, seat.family.slack()).await.is_err() {
+                tracing::error!(session = %seat.id, "commands of a dead session still run");
+            }
+            let Ok(memory) = outbox.send(Recall).await else {
+                return;
+            };
+            if again {
+                seat.start(outbox, memory);
+            } else {
+                give_up(&outbox, &memory, why);
+                closed.send_replace(Whereabouts::Closed);
+            }
+        });
+    }
+
+    fn forget(&mut self, id: &SessionId) {
+        self.registry.remove(id);
+        if let Some(entry) = self.sessions.remove(id) {
+            entry.whereabouts.send_replace(Whereabouts::Closed);
+        }
+    }
+}
+
+/// The last words of a thread that cannot go on.
+fn give_up(outbox: &Addr<Outbox>, memory: &Memory, why: String) {
+    let text = format!("internal error: the session crashes again and again and was closed: {why}");
+    let (origin, id) = match memory.running.clone() {
+        Some((task, submission)) => (Origin::Task(task), submission),
+        None => (Origin::Session, SubmissionId::default()),
+    };
+    outbox.do_send(Publish { origin, id, msgs: vec![EventMsg::error(text)], credit: None });
+    outbox.do_send(Close(SessionEnd::Failed(why)));
+}
+
+/// What is needed to start a session on its arbiter.
+struct Seat {
+    id: SessionId,
+    engine: Addr<Engine>,
+    options: EngineOptions,
+    hub: Hub,
+    family: Arc<Lifeline>,
+}
+
+impl Seat {
+    fn start(self, outbox: Addr<Outbox>, memory: Memory) {
+        let family = Family {
+            outbox,
+            transport: self.hub.transport,
+            model_credits: Credits::new(self.options.model_window),
+            output_credits: Credits::new(self.options.output_window),
+        };
+        let parts = SessionParts {
+            seed: memory.last_task.0 ^ seed_of(&self.id),
+            id: self.id.clone(),
+            defaults: self.options.defaults,
+            memory,
+            family,
+            runner: self.options.runner,
+            finished: self.engine.downgrade().recipient(),
+            tether: self.family.tether(),
+        };
+        let parent = self.engine.downgrade().recipient();
+        let session = start_watched(self.id.clone(), parent, |_| Session::new(parts));
+        self.engine.do_send(SessionStarted { id: self.id, session });
+    }
+}
+
+/// Session ids end in random digits.
+fn seed_of(id: &SessionId) -> u64 {
+    id.as_str().bytes().fold(0, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
+}
+
+impl Actor for Engine {
+    type Context = Context<Self>;
+}
+
+impl Handler<OpenSession> for Engine {
+    type Result = Opened;
+
+    fn handle(&mut self, OpenSession(subscriber): OpenSession, context: &mut Context<Self>) -> Opened {
+        MessageResult(self.open(subscriber, context))
+    }
+}
+
+impl Handler<SessionStarted> for Engine {
+    type Result = ();
+
+    fn handle(&mut self, SessionStarted { id, session }: SessionStarted, _: &mut Context<Self>) {
+        if let Some(entry) = self.sessions.get(&id) {
+            entry.whereabouts.send_replace(Whereabouts::Open(session));
+        }
+    }
+}
+
+impl Handler<SessionFinished> for Engine {
+    type Result = ();
+
+    /// One that failed is treated as one that crashed, when it is gone.
+    fn handle(&mut self, SessionFinished { session, end }: SessionFinished, _: &mut Context<Self>) {
+        if let Some(entry) = self.sessions.get_mut(&session)
+            && end == SessionEnd::Closed
+        {
+            entry.finished = Some(end);
+        }
+    }
+}
+
+impl Handler<ChildExited<SessionId>> for Engine {
+    type Result = ();
+
+    fn handle(&mut self, ChildExited { child, exit }: ChildExited<SessionId>, context: &mut Context<Self>) {
+        let Some(entry) = self.sessions.get(&child) else {
+            return;
+        };
+        let Some(end) = entry.finished.clone() else {
+            return self.rebuild(&child, exit.describe(), context);
+        };
+        if let Some(outbox) = &*entry.outbox.borrow() {
+            outbox.do_send(Close(end));
+        }
+    }
+}
+
+impl Handler<ChildExited<OutboxId>> for Engine {
+    type Result = ();
+
+    /// The last of a family: without it nobody hears the session. If it died early, the family dies with the entry.
+    fn handle(&mut self, ChildExited { child: OutboxId(id), exit }: ChildExited<OutboxId>, _: &mut Context<Self>) {
+        if self.sessions.get(&id).is_some_and(|e| e.finished.is_none()) {
+            tracing::error!(session = %id, why = exit.describe(), "outbox crashed; the session is closed");
+        }
+        self.forget(&id);
+    }
+}

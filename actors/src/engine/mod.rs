@@ -1,0 +1,15 @@
+//! The engine: starts sessions, spreads them over arbiters, rebuilds those that die.
+
+mod actor;
+mod handle;
+mod messages;
+mod options;
+mod placement;
+
+pub use self::{
+    actor::Engine,
+    handle::{EngineHandle, SessionClosed, SessionHandle},
+    messages::{OpenSession, OutboxId},
+    options::{ConfiguredProviders, EngineOptions, TransportFactory},
+    placement::Placement,
+};

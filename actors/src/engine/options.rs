@@ -1,0 +1,128 @@
+//! What an engine is made of.
+
+use super::Placement;
+use crate::{
+    config::{Config, Environment, ProviderInfo, WireApi},
+    executor::{HelperRunner, Runner, process},
+    model_stream::{Credentials, HttpTransport, Transport},
+};
+use llmx_protocol::{
+    machine::settings::{Defaults, Enforcement, ReasoningShown},
+    model::provider::{Provider, Providers},
+};
+use serde_json::Value;
+use std::{ffi::OsString, sync::Arc, time::Duration};
+
+/// Makes the way to the models, once for each arbiter.
+pub type TransportFactory = Arc<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
+
+/// What models may have under way in a session, in bytes of their answers.
+const MODEL_WINDOW: u32 = 512 * 1024;
+/// What commands may have under way in a session, in bytes of their output.
+const OUTPUT_WINDOW: u32 = 512 * 1024;
+
+/// What an engine is made of. Everything from outside comes through here: no global is read.
+#[derive(Clone)]
+pub struct EngineOptions {
+    /// What sessions start from.
+    pub defaults: Arc<Defaults>,
+    /// The way to the models.
+    pub transports: TransportFactory,
+    /// How commands are run.
+    pub runner: Arc<dyn Runner>,
+    /// Where sessions run.
+    pub placement: Placement,
+    /// What models may have under way in a session, in bytes.
+    pub model_window: u32,
+    /// What commands may have under way in a session, in bytes.
+    pub output_window: u32,
+}
+
+impl EngineOptions {
+    /// Over HTTP and with real commands, as `config` says. `environment`: the process's variables, from which keys
+    /// are read and, by policy, what commands see. `notices`: what every session's UI should be told of the configuration.
+    #[must_use]
+    pub fn configured(
+        config: Config,
+        notices: Vec<String>,
+        environment: Vec<(OsString, OsString)>,
+        helper: process::HelperPath,
+    ) -> Self {
+        let variables = Environment::from_os(environment.clone());
+        let config = Arc::new(config);
+        let seen = process::child_environment(&commands_policy(&config), environment.into_iter());
+        let credentials = Credentials { config: config.clone(), environment: variables };
+        Self {
+            defaults: Arc::new(defaults(&config, notices)),
+            transports: Arc::new(move || Arc::new(HttpTransport::new(credentials.clone()))),
+            runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper }),
+            placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),
+            model_window: MODEL_WINDOW,
+            output_window: OUTPUT_WINDOW,
+        }
+    }
+}
+
+/// The user's policy; whatever it says, commands do not see the providers' keys.
+fn commands_policy(config: &Config) -> process::ShellEnvironmentPolicy {
+    let mut policy = config.shell_environment_policy.clone();
+    let keys = config.providers.values().filter_map(|p| p.env_key.as_deref());
+    policy.exclude.extend(keys.map(process::NamePattern::new));
+    policy
+}
+
+fn defaults(config: &Arc<Config>, notices: Vec<String>) -> Defaults {
+    Defaults {
+        notices,
+        model: config.model.clone(),
+        model_provider: config.model_provider.clone(),
+        providers: Arc::new(ConfiguredProviders(config.clone())),
+        approval_policy: config.approval_policy,
+        sandbox_policy: config.sandbox_policy.clone(),
+        effort: config.model_reasoning_effort,
+        summary: Some(config.model_reasoning_summary),
+        verbosity: config.model_verbosity,
+        context_window: config.model_context_window,
+        user_instructions: config.user_instructions.clone(),
+        developer_instructions: config.developer_instructions.clone(),
+        base_instructions: None,
+        disable_response_storage: config.disable_response_storage,
+        reasoning_shown: ReasoningShown {
+            hide_summaries: config.hide_agent_reasoning,
+            show_raw: config.show_raw_agent_reasoning,
+        },
+        kill_grace: Duration::from_millis(config.kill_grace_ms),
+        approval_timeout: config.approval_timeout_ms.map(Duration::from_millis),
+        enforcement: Enforcement::None("the sandbox is not built yet".into()),
+    }
+}
+
+/// The providers of a configuration, as the rules see them.
+#[derive(Debug)]
+pub struct ConfiguredProviders(pub Arc<Config>);
+
+impl Providers for ConfiguredProviders {
+    fn by_id(&self, id: &str) -> Result<Provider, String> {
+        let info = self.0.provider(id).map_err(|e| e.to_string())?;
+        provider(id, None, info)
+    }
+
+    fn by_record(&self, record: &Value) -> Result<Provider, String> {
+        let info: ProviderInfo = serde_json::from_value(record.clone()).map_err(|e| e.to_string())?;
+        provider("", Some(Arc::new(record.clone())), &info)
+    }
+}
+
+fn provider(id: &str, record: Option<Arc<Value>>, info: &ProviderInfo) -> Result<Provider, String> {
+    if info.wire_api == WireApi::Chat {
+        return Err(format!("Model provider `{}`: wire_api `chat` is not built yet", info.name));
+    }
+    let tries = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok(Provider {
+        id: id.to_owned(),
+        record,
+        request_max_retries: tries(info.request_max_retries),
+        stream_max_retries: tries(info.stream_max_retries),
+        stores_responses: info.store_responses,
+    })
+}

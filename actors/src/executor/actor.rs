@@ -1,0 +1,112 @@
+use super::{CallEnded, KillCall, Order, Runner, StartCall, Sweep, Swept, run::Run};
+use crate::{
+    flow::Credits,
+    supervise::{Lifeline, Tether},
+};
+use actix::{Actor, Context, Handler};
+use llmx_protocol::machine::{
+    approval::{CallKey, Confinement},
+    turn::CallEnd,
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// Starts and kills commands. Child of the Session; it may be replaced at any time, its runs die with it.
+pub struct Executor {
+    /// How commands are run.
+    pub runner: Arc<dyn Runner>,
+    /// Of the session's pool for what commands write.
+    pub credits: Credits,
+    /// Tells what runs, over all of the session's executors.
+    pub runs: Arc<Lifeline>,
+    /// The whole session's; whoever rebuilds it waits for it.
+    pub family: Tether,
+    /// Ends with the session.
+    pub tether: Tether,
+    /// Dropped with this struct, it kills what runs.
+    pub lifeline: Lifeline,
+    /// By call: how to tell a run to die.
+    pub running: HashMap<CallKey, watch::Sender<Option<Duration>>>,
+    /// The grace that each call was started with.
+    pub graces: HashMap<CallKey, Duration>,
+}
+
+impl Executor {
+    fn run(&mut self, StartCall { call, grace, output, ended }: StartCall) {
+        let (tell, kill) = watch::channel(None);
+        self.forget_ended();
+        self.running.insert(call.call, tell);
+        self.graces.insert(call.call, grace);
+        let run = Run {
+            runner: self.runner.clone(),
+            order: Order { command: call.command, cwd: call.cwd },
+            call: call.call,
+            credits: self.credits.clone(),
+            output,
+            ended,
+            kill,
+            executor: self.lifeline.tether(),
+            alive: [self.runs.tether(), self.family.clone()],
+        };
+        // Not `ctx.spawn`: should this actor panic, the run must still see its command dead and say so.
+        actix::spawn(run.finish());
+    }
+
+    fn forget_ended(&mut self) {
+        self.running.retain(|_, tell| !tell.is_closed());
+        self.graces.retain(|call, _| self.running.contains_key(call));
+    }
+
+    fn kill(&self, call: CallKey, grace: Duration) {
+        if let Some(tell) = self.running.get(&call) {
+            tell.send_replace(Some(grace));
+        }
+    }
+}
+
+impl Actor for Executor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        self.tether.clone().hold(context, self);
+    }
+}
+
+impl Handler<StartCall> for Executor {
+    type Result = ();
+
+    /// The machines do not let a confined command get here while there is no sandbox; this is the last door.
+    fn handle(&mut self, start: StartCall, _: &mut Context<Self>) {
+        if start.call.confinement == Confinement::Unconfined {
+            return self.run(start);
+        }
+        if let Some(turn) = start.ended.upgrade() {
+            let end = CallEnd::NotStarted("the sandbox is not built yet; nothing was run".into());
+            turn.do_send(CallEnded { call: start.call.call, end, duration: Duration::ZERO });
+        }
+    }
+}
+
+impl Handler<KillCall> for Executor {
+    type Result = ();
+
+    fn handle(&mut self, KillCall(call): KillCall, _: &mut Context<Self>) {
+        let grace = self.graces.get(&call).copied().unwrap_or_default();
+        self.kill(call, grace);
+    }
+}
+
+impl Handler<Sweep> for Executor {
+    type Result = ();
+
+    fn handle(&mut self, Sweep { done }: Sweep, _: &mut Context<Self>) {
+        for call in self.running.keys() {
+            self.kill(*call, Duration::ZERO);
+        }
+        let runs = self.runs.clone();
+        actix::spawn(async move {
+            runs.slack().await;
+            done.do_send(Swept);
+        });
+    }
+}

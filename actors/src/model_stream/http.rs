@@ -1,0 +1,219 @@
+//! The way to a model over HTTP.
+
+use super::{AnswerBody, ModelRequest, Transport};
+use crate::config::{Config, Environment, ProviderInfo};
+use bytes::Bytes;
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use llmx_protocol::{
+    machine::settings::Settings,
+    model::{Failure, FailureKind},
+};
+use reqwest::{
+    Client, RequestBuilder, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, USER_AGENT},
+};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Of an answer that is no stream, at most this much is read, in bytes.
+const ERROR_BODY: usize = 64 * 1024;
+/// What is still read of a finished answer so that its connection can be used again.
+const REST_BYTES: usize = 64 * 1024;
+const REST_TIME: Duration = Duration::from_millis(500);
+
+/// How llmx names itself.
+const ORIGINATOR: &str = "llmx";
+const AGENT: &str = concat!("llmx/", env!("CARGO_PKG_VERSION"));
+
+/// Where a provider's key and headers come from.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The providers.
+    pub config: Arc<Config>,
+    /// The variables that they name.
+    pub environment: Environment,
+}
+
+/// HTTP clients, made when first needed: certificate roots take tens of milliseconds to load, and a server on this
+/// machine needs none. One for each arbiter, for a connection is served by the thread that made it.
+pub struct HttpTransport {
+    credentials: Credentials,
+    plain: OnceLock<Client>,
+    tls: OnceLock<Client>,
+}
+
+impl HttpTransport {
+    /// No connection is made yet.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials, plain: OnceLock::new(), tls: OnceLock::new() }
+    }
+
+    fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
+        let bad = |text: String| Failure::new(FailureKind::BadRequest, text);
+        match &settings.provider.record {
+            Some(record) => serde_json::from_value((**record).clone()).map(Cow::Owned).map_err(|e| bad(e.to_string())),
+            None => self
+                .credentials
+                .config
+                .provider(&settings.provider.id)
+                .map(Cow::Borrowed)
+                .map_err(|e| bad(e.to_string())),
+        }
+    }
+
+    fn client(&self, url: &str) -> Result<Client, Failure> {
+        let (slot, make): (_, fn() -> Result<Client, String>) =
+            if url.starts_with("https:") { (&self.tls, tls_client) } else { (&self.plain, plain_client) };
+        if let Some(client) = slot.get() {
+            return Ok(client.clone());
+        }
+        let client = make().map_err(|e| Failure::new(FailureKind::BadRequest, e))?;
+        Ok(slot.get_or_init(|| client).clone())
+    }
+
+    fn request(&self, request: ModelRequest) -> Result<RequestBuilder, Failure> {
+        let provider = self.provider(&request.settings)?;
+        let environment = &self.credentials.environment;
+        let key = provider.api_key(environment).map_err(|text| Failure::new(FailureKind::Auth, text))?;
+        let url = provider.url("responses");
+        let mut builder = self
+            .client(&url)?
+            .post(url)
+            .header(ACCEPT, "text/event-stream")
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, AGENT)
+            .header("originator", ORIGINATOR)
+            .header("conversation_id", &request.conversation)
+            .header("session_id", &request.conversation);
+        if let Some(key) = key {
+            builder = builder.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
+        }
+        for (name, value) in provider.headers(environment) {
+            builder = builder.header(name, value);
+        }
+        Ok(builder.body(request.body))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn open(&self, request: ModelRequest) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
+        let request = self.request(request);
+        async move {
+            let response = request?.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
+            if response.status().is_success() && is_stream(response.headers()) {
+                return Ok(Box::new(HttpAnswer(response)) as Box<dyn AnswerBody>);
+            }
+            Err(refusal(response).await)
+        }
+        .boxed_local()
+    }
+
+    fn idle_timeout(&self, settings: &Settings) -> Duration {
+        let ms = self.provider(settings).map_or(300_000, |p| p.stream_idle_timeout_ms);
+        Duration::from_millis(ms)
+    }
+}
+
+struct HttpAnswer(Response);
+
+impl AnswerBody for HttpAnswer {
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>> {
+        async { self.0.chunk().await.map_err(|e| Failure::cut(&chain(&e))) }.boxed_local()
+    }
+
+    fn leave(mut self: Box<Self>) {
+        actix::spawn(async move {
+            let _ = tokio::time::timeout(REST_TIME, beginning(&mut self.0, REST_BYTES)).await;
+        });
+    }
+}
+
+/// Servers on a user's own machine need no certificates, and no proxy either.
+fn plain_client() -> Result<Client, String> {
+    let roots = rustls::RootCertStore::empty();
+    client_with(rustls_config()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn tls_client() -> Result<Client, String> {
+    use rustls_platform_verifier::BuilderVerifierExt;
+    let config = rustls_config()?.with_platform_verifier().map_err(|e| e.to_string())?;
+    client_with(config.with_no_client_auth())
+}
+
+/// The provider is named here rather than installed for the whole process, which belongs to the host application.
+fn rustls_config() -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())
+}
+
+/// No redirects: a request carries a key and a conversation, which go where the user said and nowhere else.
+fn client_with(tls: rustls::ClientConfig) -> Result<Client, String> {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|e| chain(&e))
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    // Some proxies name no type at all; the decoder finds out.
+    kind.is_empty() || kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson")
+}
+
+async fn refusal(mut response: Response) -> Failure {
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let body = beginning(&mut response, ERROR_BODY).await;
+    if response.status().is_success() {
+        return not_a_stream(header("content-type").unwrap_or_default(), &body);
+    }
+    let request_id = header("x-request-id").or_else(|| header("cf-ray"));
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    Failure::from_http(status, header("retry-after"), header("retry-after-ms"), request_id, &body, now)
+}
+
+/// An answer of 2xx that is something else: an error as JSON, or a proxy's page.
+fn not_a_stream(kind: &str, body: &[u8]) -> Failure {
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    if let Some(error) = parsed.as_ref().and_then(|v| v.get("error")) {
+        return Failure::from_stream(error);
+    }
+    let text: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect();
+    Failure::new(FailureKind::Garbage, format!("expected an event stream, got {kind}: {text}"))
+}
+
+/// At most `limit` bytes of what is left of the body; what cannot be read is left out.
+async fn beginning(response: &mut Response, limit: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < limit
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
+    }
+    body
+}
+
+/// An error with its causes: reqwest's own words stop at "error sending request".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}

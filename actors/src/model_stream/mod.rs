@@ -1,0 +1,14 @@
+//! One try at a model request: opens it, decodes what comes, hands it to the turn no faster than the UI reads.
+
+mod actor;
+mod http;
+mod messages;
+mod pump;
+mod transport;
+
+pub use self::{
+    actor::ModelStream,
+    http::{Credentials, HttpTransport},
+    messages::{CloseStream, ModelEnded, ModelSaid},
+    transport::{AnswerBody, ModelRequest, Transport},
+};

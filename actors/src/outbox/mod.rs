@@ -1,0 +1,11 @@
+//! The one writer of a session: it numbers its events and hands them to whoever subscribed.
+
+mod actor;
+mod messages;
+mod subscriber;
+
+pub use self::{
+    actor::Outbox,
+    messages::{Close, Publish, Recall, Remember, Subscribe},
+    subscriber::{Delivery, EventStream, Gone, Subscriber, event_stream},
+};

@@ -1,0 +1,249 @@
+use super::{ExecutorId, Leave, NoMoreInput, SessionFinished, Submit};
+use crate::{
+    executor::{Executor, Runner, Sweep, Swept},
+    flow::Credit,
+    outbox::{Publish, Remember},
+    supervise::{ChildExited, Lifeline, Tether, Timer, now, start_watched},
+    task::{BookmarkMade, Family, QuestionAsked, StopTask, Task, TaskFinished, TaskParts},
+    turn::{Answered, CallsLost, ReplaceExecutor},
+};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakRecipient};
+use llmx_protocol::{
+    ids::{SessionId, TaskId},
+    machine::{
+        session::{self, Effect, Input, Memory},
+        settings::Defaults,
+        task::TaskStart,
+    },
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// What a session is made of.
+pub struct SessionParts {
+    /// The session.
+    pub id: SessionId,
+    /// The configuration.
+    pub defaults: Arc<Defaults>,
+    /// What it knows from before, if it was rebuilt.
+    pub memory: Memory,
+    /// What its family shares.
+    pub family: Family,
+    /// How commands are run.
+    pub runner: Arc<dyn Runner>,
+    /// The engine.
+    pub finished: WeakRecipient<SessionFinished>,
+    /// Ends with the engine. Also held by all that the session starts, so that the engine knows when nothing is left.
+    pub tether: Tether,
+    /// Spreads retries; anything.
+    pub seed: u64,
+}
+
+/// One session. Child of the Engine, which rebuilds it from its memory when it dies.
+pub struct Session {
+    parts: SessionParts,
+    machine: session::Session,
+    task: Option<Addr<Task>>,
+    executor: Option<Addr<Executor>>,
+    executor_id: ExecutorId,
+    runs: Arc<Lifeline>,
+    lifeline: Lifeline,
+    timer: Timer,
+    /// Those of the submissions that wait, oldest first.
+    credits: VecDeque<Option<Credit>>,
+}
+
+impl Session {
+    /// A session that begins when it is started.
+    #[must_use]
+    pub fn new(parts: SessionParts) -> Self {
+        let machine = session::Session::new(parts.id.clone(), parts.defaults.clone(), parts.memory.clone(), parts.seed);
+        Self {
+            parts,
+            machine,
+            task: None,
+            executor: None,
+            executor_id: ExecutorId(0),
+            runs: Arc::new(Lifeline::default()),
+            lifeline: Lifeline::default(),
+            timer: Timer::default(),
+            credits: VecDeque::new(),
+        }
+    }
+
+    fn step(&mut self, input: Input, context: &mut Context<Self>) {
+        for effect in self.machine.apply(input, now()) {
+            self.perform(effect, context);
+        }
+        while self.credits.len() > self.machine.waiting() {
+            self.credits.pop_front();
+        }
+        self.timer.follow(self.machine.deadline(), context, |session, context| {
+            session.timer.fired();
+            session.step(Input::Tick, context);
+        });
+    }
+
+    fn perform(&mut self, effect: Effect, context: &mut Context<Self>) {
+        let outbox = &self.parts.family.outbox;
+        match effect {
+            Effect::Record(record) => outbox.do_send(Remember(record)),
+            Effect::Publish { origin, id, msg } => {
+                outbox.do_send(Publish { origin, id, msgs: vec![msg], credit: None });
+            }
+            Effect::StartTask(start) => self.start_task(*start, context),
+            Effect::StopTask(reason) => self.tell_task(StopTask(reason)),
+            Effect::Answer(call, answer) => self.tell_task(Answered { call, answer }),
+            Effect::Sweep => {
+                let done = context.address().recipient();
+                self.executor(context).do_send(Sweep { done });
+            }
+            Effect::ReplaceExecutor => self.replace_executor(context),
+            Effect::CallsLost => self.tell_task(CallsLost),
+            Effect::Finish(end) => {
+                if let Some(engine) = self.parts.finished.upgrade() {
+                    engine.do_send(SessionFinished { session: self.parts.id.clone(), end });
+                }
+                context.stop();
+            }
+        }
+    }
+
+    fn start_task(&mut self, start: TaskStart, context: &mut Context<Self>) {
+        let task = start.task;
+        let parts = TaskParts {
+            start,
+            family: self.parts.family.clone(),
+            executor: self.executor(context),
+            session: context.address().downgrade(),
+            tether: self.lifeline.tether(),
+        };
+        let me = context.address().downgrade().recipient();
+        self.task = Some(start_watched(task, me, |_| Task::new(parts)));
+    }
+
+    /// Started with the first task: many sessions never run one.
+    fn executor(&mut self, context: &mut Context<Self>) -> Addr<Executor> {
+        if let Some(executor) = &self.executor {
+            return executor.clone();
+        }
+        self.executor_id = ExecutorId(self.executor_id.0 + 1);
+        let executor = Executor {
+            runner: self.parts.runner.clone(),
+            credits: self.parts.family.output_credits.clone(),
+            runs: self.runs.clone(),
+            family: self.parts.tether.clone(),
+            tether: self.lifeline.tether(),
+            lifeline: Lifeline::default(),
+            running: HashMap::new(),
+            graces: HashMap::new(),
+        };
+        let me = context.address().downgrade().recipient();
+        let address = start_watched(self.executor_id, me, |_| executor);
+        self.executor.insert(address).clone()
+    }
+
+    fn replace_executor(&mut self, context: &mut Context<Self>) {
+        self.executor = None;
+        let executor = self.executor(context);
+        self.tell_task(ReplaceExecutor(executor));
+    }
+
+    /// A task that is gone hears nothing; that it is gone, and how, is on its way here.
+    fn tell_task<M>(&self, message: M)
+    where
+        M: actix::Message<Result = ()> + Send + 'static,
+        Task: Handler<M>,
+    {
+        if let Some(task) = &self.task {
+            task.do_send(message);
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        self.parts.tether.clone().hold(context, self);
+        self.step(Input::Begin, context);
+    }
+}
+
+impl Handler<Submit> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Submit { submission, credit }: Submit, context: &mut Context<Self>) {
+        self.credits.push_back(credit);
+        self.step(Input::Submit(submission), context);
+    }
+}
+
+impl Handler<NoMoreInput> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: NoMoreInput, context: &mut Context<Self>) {
+        self.step(Input::NoMoreInput, context);
+    }
+}
+
+impl Handler<Leave> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, context: &mut Context<Self>) {
+        self.step(Input::Leave, context);
+    }
+}
+
+impl Handler<QuestionAsked> for Session {
+    type Result = ();
+
+    fn handle(&mut self, QuestionAsked { task, question }: QuestionAsked, context: &mut Context<Self>) {
+        self.step(Input::Ask { task, question }, context);
+    }
+}
+
+impl Handler<BookmarkMade> for Session {
+    type Result = ();
+
+    fn handle(&mut self, BookmarkMade { task, id, history }: BookmarkMade, context: &mut Context<Self>) {
+        self.step(Input::Bookmark { task, id, history }, context);
+    }
+}
+
+impl Handler<TaskFinished> for Session {
+    type Result = ();
+
+    fn handle(&mut self, TaskFinished { task, end }: TaskFinished, context: &mut Context<Self>) {
+        self.step(Input::TaskEnded { task, end }, context);
+    }
+}
+
+impl Handler<ChildExited<TaskId>> for Session {
+    type Result = ();
+
+    /// A task that had said its end is not heard here any more.
+    fn handle(&mut self, ChildExited { child, exit }: ChildExited<TaskId>, context: &mut Context<Self>) {
+        self.step(Input::TaskCrashed { task: child, why: exit.describe().to_owned() }, context);
+    }
+}
+
+impl Handler<ChildExited<ExecutorId>> for Session {
+    type Result = ();
+
+    fn handle(&mut self, ChildExited { child, exit }: ChildExited<ExecutorId>, context: &mut Context<Self>) {
+        if child == self.executor_id {
+            self.step(Input::ExecutorCrashed { why: exit.describe().to_owned() }, context);
+        }
+    }
+}
+
+impl Handler<Swept> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Swept, context: &mut Context<Self>) {
+        self.step(Input::Swept, context);
+    }
+}

@@ -1,0 +1,43 @@
+//! Everything anyone may send a [`Session`](super::Session) beside its children's reports, and what it tells the engine.
+
+use crate::flow::Credit;
+use actix::Message;
+use llmx_protocol::{
+    ids::SessionId,
+    machine::session::SessionEnd,
+    wire::submission::{BadSubmission, Submission},
+};
+
+/// A line of the UI.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Submit {
+    /// The line, or what is wrong with it.
+    pub submission: Result<Submission, BadSubmission>,
+    /// Dropped when the submission no longer waits: it is what holds a flood of them back.
+    pub credit: Option<Credit>,
+}
+
+/// The UI will send no more: finish what was submitted, then end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct NoMoreInput;
+
+/// Interrupt what runs, then end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Leave;
+
+/// To the engine: the session is over; it says nothing more.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct SessionFinished {
+    /// Which.
+    pub session: SessionId,
+    /// How.
+    pub end: SessionEnd,
+}
+
+/// Which of a session's executors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutorId(pub u32);

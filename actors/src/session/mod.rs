@@ -1,0 +1,9 @@
+//! One session: carries out what its machine decides.
+
+mod actor;
+mod messages;
+
+pub use self::{
+    actor::{Session, SessionParts},
+    messages::{ExecutorId, Leave, NoMoreInput, SessionFinished, Submit},
+};

@@ -1,0 +1,46 @@
+//! Everything anyone may send a [`Task`](super::Task) beside what it hands on to its turn, and what it tells the session.
+
+use actix::Message;
+use llmx_protocol::{
+    history::History,
+    ids::{ResponseId, TaskId},
+    machine::{approval::Question, task::TaskEnd},
+    wire::event::AbortReason,
+};
+
+/// End now; [`TaskFinished`] answers.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopTask(pub AbortReason);
+
+/// To the session: a person must be asked.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct QuestionAsked {
+    /// Whose.
+    pub task: TaskId,
+    /// What.
+    pub question: Question,
+}
+
+/// To the session: here is a place to go on from.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct BookmarkMade {
+    /// Whose.
+    pub task: TaskId,
+    /// Its name.
+    pub id: ResponseId,
+    /// The place.
+    pub history: History,
+}
+
+/// To the session: the task is over; it says nothing more.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct TaskFinished {
+    /// Which.
+    pub task: TaskId,
+    /// What it leaves.
+    pub end: TaskEnd,
+}

@@ -1,0 +1,9 @@
+//! One task: carries out what its machine decides.
+
+mod actor;
+mod messages;
+
+pub use self::{
+    actor::{Family, Task, TaskParts},
+    messages::{BookmarkMade, QuestionAsked, StopTask, TaskFinished},
+};
