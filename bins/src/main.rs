@@ -1,10 +1,22 @@
-//! llmx.
+//! llmx, a coding-agent engine: the command line. One file per subcommand; nothing of the engine lives here.
 
+mod cli;
+mod exit;
+mod logging;
+mod proto;
+mod stdio;
+
+use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // First of all: a command's helper is this same program and must not become anything else.
     if let Some(exit) = llmx_actors::executor::process::run_if_helper() {
         return exit;
     }
-    ExitCode::SUCCESS
+    let cli = cli::Cli::parse();
+    logging::to_stderr();
+    match cli.command {
+        cli::Command::Proto(arguments) => proto::run(&cli.config, &arguments),
+    }
 }

@@ -1,0 +1,23 @@
+//! How llmx says how it went. Codes are part of the command-line contract (README).
+
+use std::process::ExitCode;
+
+/// Everything was done.
+pub(crate) const DONE: u8 = 0;
+/// llmx could not start: bad configuration, no runtime.
+pub(crate) const CANNOT_START: u8 = 1;
+/// A bug: the session was lost although nobody ended it.
+pub(crate) const INTERNAL: u8 = 70;
+/// Interrupted by SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// Standard output was closed while there was something to say; what a shell reports for SIGPIPE.
+pub(crate) const OUTPUT_CLOSED: u8 = 141;
+/// Ended by SIGTERM.
+pub(crate) const TERMINATED: u8 = 143;
+
+/// Says on standard error why llmx does not start.
+#[expect(clippy::print_stderr, reason = "the user of a command line reads it there, whatever the log filter")]
+pub(crate) fn cannot_start(why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("llmx: {why}");
+    ExitCode::from(CANNOT_START)
+}

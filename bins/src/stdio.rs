@@ -1,0 +1,152 @@
+//! Standard input and output, each on a thread of its own: both may block for as long as the other side likes.
+
+use llmx_actors::outbox::{Delivery, Gone, Subscriber};
+use llmx_protocol::machine::session::SessionEnd;
+use rustix::event::{PollFd, PollFlags, poll};
+use std::{
+    io::{self, Read, Write},
+    sync::mpsc as blocking,
+    thread,
+};
+use tokio::sync::{mpsc, watch};
+
+/// What one read takes at most, in bytes.
+const READ: usize = 64 * 1024;
+/// What is gathered for one write, in bytes.
+const WRITE: usize = 256 * 1024;
+
+/// Reads standard input; the channel ends with it. No further than the reader: at most two chunks wait.
+pub(crate) fn input() -> io::Result<mpsc::Receiver<Vec<u8>>> {
+    let (to, chunks) = mpsc::channel(1);
+    thread::Builder::new().name("stdin".into()).spawn(move || {
+        let mut input = io::stdin().lock();
+        let mut buffer = vec![0; READ];
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(length) if to.blocking_send(buffer[..length].to_vec()).is_err() => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return tracing::error!(%error, "failed to read standard input"),
+            }
+        }
+    })?;
+    Ok(chunks)
+}
+
+/// What became of standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// It takes what it is given.
+    Open,
+    /// The session is over and everything is written.
+    Written,
+    /// Nobody reads it any more.
+    Closed,
+    /// The session's outbox is gone without a word.
+    Lost,
+}
+
+/// A session's events on standard output.
+pub(crate) struct StdoutSubscriber {
+    to: blocking::Sender<Line>,
+}
+
+enum Line {
+    Events(Delivery),
+    End,
+}
+
+impl Subscriber for StdoutSubscriber {
+    fn deliver(&mut self, delivery: Delivery) -> Result<(), Gone> {
+        self.to.send(Line::Events(delivery)).map_err(|_| Gone)
+    }
+
+    fn close(&mut self, _: &SessionEnd) {
+        let _ = self.to.send(Line::End);
+    }
+}
+
+/// Starts the writer. The state is `Open` until it ends; it is also told when the reader goes away while there is
+/// nothing to write.
+pub(crate) fn output() -> io::Result<(StdoutSubscriber, watch::Receiver<Output>)> {
+    let (to, lines) = blocking::channel();
+    let (state, watched) = watch::channel(Output::Open);
+    let hangup = state.clone();
+    thread::Builder::new().name("stdout".into()).spawn(move || {
+        let end = write_all(&lines);
+        state.send_if_modified(|now| std::mem::replace(now, end) != end);
+    })?;
+    thread::Builder::new().name("stdout-watch".into()).stack_size(64 * 1024).spawn(move || {
+        if wait_for_hangup() {
+            hangup
+                .send_if_modified(|now| *now == Output::Open && std::mem::replace(now, Output::Closed) == Output::Open);
+        }
+    })?;
+    Ok((StdoutSubscriber { to }, watched))
+}
+
+fn write_all(lines: &blocking::Receiver<Line>) -> Output {
+    let mut output = io::stdout().lock();
+    loop {
+        let Ok(first) = lines.recv() else {
+            return Output::Lost;
+        };
+        let batch = Batch::gather(first, lines);
+        let written = batch.write(&mut output);
+        match (written, batch.last) {
+            (Err(_), _) => return Output::Closed,
+            (Ok(()), true) => return Output::Written,
+            (Ok(()), false) => {}
+        }
+    }
+}
+
+/// What goes out in one write, with the credits that its writing gives back.
+struct Batch {
+    deliveries: Vec<Delivery>,
+    last: bool,
+}
+
+impl Batch {
+    fn gather(first: Line, more: &blocking::Receiver<Line>) -> Self {
+        let mut batch = Self { deliveries: Vec::new(), last: false };
+        let mut size = 0;
+        let mut next = Some(first);
+        while let Some(Line::Events(delivery)) = next {
+            size += delivery.lines.len();
+            batch.deliveries.push(delivery);
+            if size >= WRITE {
+                return batch;
+            }
+            next = more.try_recv().ok();
+        }
+        batch.last = next.is_some();
+        batch
+    }
+
+    fn write(&self, output: &mut impl Write) -> io::Result<()> {
+        match &self.deliveries[..] {
+            [] => {}
+            [one] => output.write_all(&one.lines)?,
+            many => {
+                let lines: Vec<&[u8]> = many.iter().map(|d| &*d.lines).collect();
+                output.write_all(&lines.concat())?;
+            }
+        }
+        output.flush()
+    }
+}
+
+/// Waits until the other end of standard output is closed; false if that cannot be known.
+fn wait_for_hangup() -> bool {
+    let stdout = io::stdout();
+    loop {
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        match poll(&mut watched, None) {
+            Ok(_) => return watched[0].revents().intersects(PollFlags::ERR | PollFlags::HUP),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
