@@ -93,7 +93,7 @@ impl SessionHandle {
         let credit = Some(self.credits.acquire(1).await);
         let id = submission.as_ref().map_or_else(|bad| bad.id.clone(), |s| s.id.clone());
         let session = self.session().await?;
-        if session.send(Submit { submission, credit }).await.is_err() {
+        if session.send(Submit { submission, credit }).await.is_err() && self.has_crashed(&session).await {
             self.lost(&id);
         }
         Ok(())
@@ -152,6 +152,13 @@ impl SessionHandle {
             Ok(Whereabouts::Open(session)) => Ok(session.clone()),
             _ => Err(SessionClosed),
         }
+    }
+
+    /// Whether a session that takes no mail died, and did not just come to its end: waits until that is known.
+    async fn has_crashed(&self, session: &Addr<Session>) -> bool {
+        let mut whereabouts = self.whereabouts.clone();
+        let fate = whereabouts.wait_for(|w| !matches!(w, Whereabouts::Open(open) if open == session)).await;
+        matches!(fate.as_deref(), Ok(Whereabouts::Starting | Whereabouts::Open(_)))
     }
 
     fn lost(&self, id: &SubmissionId) {
