@@ -9,11 +9,12 @@ use llmx_protocol::{
     model::{Failure, FailureKind},
 };
 use reqwest::{
-    Client, RequestBuilder, Response,
+    Client, ClientBuilder, RequestBuilder, Response, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, USER_AGENT},
 };
 use std::{
     borrow::Cow,
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -42,6 +43,7 @@ pub struct Credentials {
 /// machine needs none. One for each arbiter, for a connection is served by the thread that made it.
 pub struct HttpTransport {
     credentials: Credentials,
+    local: OnceLock<Client>,
     plain: OnceLock<Client>,
     tls: OnceLock<Client>,
 }
@@ -50,7 +52,7 @@ impl HttpTransport {
     /// No connection is made yet.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, plain: OnceLock::new(), tls: OnceLock::new() }
+        Self { credentials, local: OnceLock::new(), plain: OnceLock::new(), tls: OnceLock::new() }
     }
 
     fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
@@ -67,8 +69,11 @@ impl HttpTransport {
     }
 
     fn client(&self, url: &str) -> Result<Client, Failure> {
-        let (slot, make): (_, fn() -> Result<Client, String>) =
-            if url.starts_with("https:") { (&self.tls, tls_client) } else { (&self.plain, plain_client) };
+        let (slot, make): (_, fn() -> Result<Client, String>) = match Url::parse(url) {
+            Ok(url) if url.scheme() == "https" => (&self.tls, tls_client),
+            Ok(url) if is_this_machine(&url) => (&self.local, local_client),
+            _ => (&self.plain, plain_client),
+        };
         if let Some(client) = slot.get() {
             return Ok(client.clone());
         }
@@ -133,16 +138,29 @@ impl AnswerBody for HttpAnswer {
     }
 }
 
-/// Servers on a user's own machine need no certificates, and no proxy either.
+/// A proxy is for the world outside; what it calls this machine is its own.
+fn local_client() -> Result<Client, String> {
+    built(builder_with(without_roots()?).no_proxy())
+}
+
 fn plain_client() -> Result<Client, String> {
-    let roots = rustls::RootCertStore::empty();
-    client_with(rustls_config()?.with_root_certificates(roots).with_no_client_auth())
+    built(builder_with(without_roots()?))
 }
 
 fn tls_client() -> Result<Client, String> {
     use rustls_platform_verifier::BuilderVerifierExt;
     let config = rustls_config()?.with_platform_verifier().map_err(|e| e.to_string())?;
-    client_with(config.with_no_client_auth())
+    built(builder_with(config.with_no_client_auth()))
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Loading certificate roots takes long, and plain HTTP asks for none.
+fn without_roots() -> Result<rustls::ClientConfig, String> {
+    Ok(rustls_config()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
 /// The provider is named here rather than installed for the whole process, which belongs to the host application.
@@ -154,14 +172,16 @@ fn rustls_config() -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls:
 }
 
 /// No redirects: a request carries a key and a conversation, which go where the user said and nowhere else.
-fn client_with(tls: rustls::ClientConfig) -> Result<Client, String> {
+fn builder_with(tls: rustls::ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
-        .build()
-        .map_err(|e| chain(&e))
+}
+
+fn built(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|e| chain(&e))
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {
