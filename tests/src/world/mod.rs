@@ -1,0 +1,25 @@
+//! What llmx is put into: a home, a work tree, a model, a UI; and a look at the processes of the machine.
+
+mod binary;
+mod event;
+mod model_server;
+pub mod processes;
+pub mod responses;
+mod setup;
+mod ui;
+mod workspace;
+
+pub use binary::llmx_binary;
+pub use event::{Event, kinds};
+pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
+pub use responses::Response;
+pub use setup::Setup;
+pub use ui::{Ui, user_input};
+pub use workspace::Workspace;
+
+use std::time::Duration;
+
+/// How long the world waits for what should come at once, on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at what cannot be waited for.
+pub const GLANCE: Duration = Duration::from_millis(5);

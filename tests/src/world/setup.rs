@@ -1,0 +1,143 @@
+use super::{ModelServer, Ui, Workspace, llmx_binary, processes::MARK};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    path::Path,
+    process::{self, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// What `llmx proto` is started with. Unless a test says otherwise: nobody is asked, nothing is confined, and lost
+/// requests are tried again a few times.
+pub struct Setup {
+    settings: BTreeMap<String, String>,
+    provider: BTreeMap<String, String>,
+    tables: String,
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    workspace: Workspace,
+}
+
+impl Setup {
+    /// A session with this model.
+    #[must_use]
+    pub fn with(server: &ModelServer) -> Self {
+        Self::with_model_at(&server.url())
+    }
+
+    /// A session whose model is, or is not, at this URL.
+    #[must_use]
+    pub fn with_model_at(url: &str) -> Self {
+        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), format!("'{v}'"))).collect();
+        Self {
+            settings: pairs(&[
+                ("model", "scripted"),
+                ("model_provider", "scripted"),
+                ("approval_policy", "never"),
+                ("sandbox_mode", "danger-full-access"),
+            ]),
+            provider: pairs(&[("name", "Scripted"), ("base_url", url)]),
+            tables: String::new(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            workspace: Workspace::empty(),
+        }
+    }
+
+    /// A line of `config.toml`; `value` is TOML.
+    #[must_use]
+    pub fn setting(mut self, key: &str, value: &str) -> Self {
+        self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A line of the provider's table; `value` is TOML.
+    #[must_use]
+    pub fn provider(mut self, key: &str, value: &str) -> Self {
+        self.provider.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Further tables of `config.toml`.
+    #[must_use]
+    pub fn tables(mut self, toml: &str) -> Self {
+        self.tables.push_str(toml);
+        self
+    }
+
+    /// Arguments after `llmx proto`.
+    #[must_use]
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
+    /// A variable of the engine's environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Where the session works.
+    #[must_use]
+    pub fn workspace(mut self, workspace: Workspace) -> Self {
+        self.workspace = workspace;
+        self
+    }
+
+    /// Starts llmx and says nothing to it yet.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(self) -> Ui {
+        let home = TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made");
+        fs::write(home.path().join("config.toml"), self.toml()).expect("files can be written");
+        let mark = unique_mark();
+        let mut command = self.command(home.path(), &mark);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this starts llmx itself; whether it cleans up is what is judged"
+        )]
+        let child = command.spawn().expect("llmx starts");
+        Ui::of(child, home, self.workspace, mark)
+    }
+
+    /// Starts llmx and waits until the session is configured, with nothing but its directory.
+    pub async fn configured(self) -> Ui {
+        let mut ui = self.start();
+        ui.configure(serde_json::json!({})).await;
+        ui
+    }
+
+    fn command(&self, home: &Path, mark: &str) -> Command {
+        let stderr = fs::File::create(home.join("stderr")).expect("files can be made");
+        let mut command = Command::new(llmx_binary());
+        command.arg("proto").args(&self.arguments).current_dir(home);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", home).env("LLMX_HOME", home).env(MARK, mark).envs(&self.environment);
+        command
+    }
+
+    fn toml(&self) -> String {
+        let mut toml = String::new();
+        for (key, value) in &self.settings {
+            let _ = writeln!(toml, "{key} = {value}");
+        }
+        toml.push_str("[model_providers.scripted]\n");
+        for (key, value) in &self.provider {
+            let _ = writeln!(toml, "{key} = {value}");
+        }
+        toml + &self.tables
+    }
+}
+
+fn unique_mark() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
