@@ -1,4 +1,5 @@
 //! What is true of `llmx proto`, seen from outside: one module a theme.
 #![expect(clippy::unwrap_used, reason = "a set-up that fails must fail its test")]
 
+mod bad_input;
 mod flows;
