@@ -5,3 +5,4 @@ mod bad_input;
 mod flows;
 mod interrupts;
 mod leaving;
+mod slow_ui;
