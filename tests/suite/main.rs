@@ -5,4 +5,5 @@ mod bad_input;
 mod flows;
 mod interrupts;
 mod leaving;
+mod retries;
 mod slow_ui;
