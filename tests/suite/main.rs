@@ -7,3 +7,4 @@ mod interrupts;
 mod leaving;
 mod retries;
 mod slow_ui;
+mod tools;
