@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails must fail its test")]
 
 mod bad_input;
+mod captured_streams;
 mod config;
 mod flows;
 mod interrupts;
