@@ -9,4 +9,5 @@ mod interrupts;
 mod leaving;
 mod retries;
 mod slow_ui;
+mod tidy;
 mod tools;
