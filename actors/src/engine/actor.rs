@@ -141,6 +141,7 @@ impl Engine {
     fn forget(&mut self, id: &SessionId) {
         self.registry.remove(id);
         if let Some(entry) = self.sessions.remove(id) {
+            entry.hub.transport.conversation_ended(id.as_str());
             entry.whereabouts.send_replace(Whereabouts::Closed);
         }
     }

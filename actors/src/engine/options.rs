@@ -4,7 +4,7 @@ use super::Placement;
 use crate::{
     config::{Config, Environment, ProviderInfo, WireApi},
     executor::{HelperRunner, Runner, process},
-    model_stream::{Credentials, HttpTransport, Transport},
+    model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
 };
 use llmx_protocol::{
     machine::settings::{Defaults, Enforcement, ReasoningShown},
@@ -54,7 +54,7 @@ impl EngineOptions {
         let credentials = Credentials { config: config.clone(), environment: variables };
         Self {
             defaults: Arc::new(defaults(&config, notices)),
-            transports: Arc::new(move || Arc::new(HttpTransport::new(credentials.clone()))),
+            transports: Arc::new(move || Arc::new(ReplayingTransport::new(HttpTransport::new(credentials.clone())))),
             runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper }),
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),
             model_window: MODEL_WINDOW,

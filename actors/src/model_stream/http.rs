@@ -3,7 +3,7 @@
 use super::{AnswerBody, ModelRequest, Transport};
 use crate::config::{Config, Environment, ProviderInfo};
 use bytes::Bytes;
-use futures_util::{FutureExt, future::LocalBoxFuture};
+use futures_util::{FutureExt, future, future::LocalBoxFuture};
 use llmx_protocol::{
     machine::settings::Settings,
     model::{Failure, FailureKind},
@@ -55,7 +55,7 @@ impl HttpTransport {
         Self { credentials, local: OnceLock::new(), plain: OnceLock::new(), tls: OnceLock::new() }
     }
 
-    fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
+    pub(super) fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
         let bad = |text: String| Failure::new(FailureKind::BadRequest, text);
         match &settings.provider.record {
             Some(record) => serde_json::from_value((**record).clone()).map(Cow::Owned).map_err(|e| bad(e.to_string())),
@@ -81,8 +81,7 @@ impl HttpTransport {
         Ok(slot.get_or_init(|| client).clone())
     }
 
-    fn request(&self, request: ModelRequest) -> Result<RequestBuilder, Failure> {
-        let provider = self.provider(&request.settings)?;
+    fn request(&self, provider: &ProviderInfo, request: ModelRequest) -> Result<RequestBuilder, Failure> {
         let environment = &self.credentials.environment;
         let key = provider.api_key(environment).map_err(|text| Failure::new(FailureKind::Auth, text))?;
         let url = provider.url("responses");
@@ -103,11 +102,14 @@ impl HttpTransport {
         }
         Ok(builder.body(request.body))
     }
-}
 
-impl Transport for HttpTransport {
-    fn open(&self, request: ModelRequest) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
-        let request = self.request(request);
+    /// [`Transport::open`] at this provider, whatever the settings say.
+    pub(super) fn open_at(
+        &self,
+        provider: &ProviderInfo,
+        request: ModelRequest,
+    ) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
+        let request = self.request(provider, request);
         async move {
             let response = request?.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
             if response.status().is_success() && is_stream(response.headers()) {
@@ -116,6 +118,15 @@ impl Transport for HttpTransport {
             Err(refusal(response).await)
         }
         .boxed_local()
+    }
+}
+
+impl Transport for HttpTransport {
+    fn open(&self, request: ModelRequest) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
+        match self.provider(&request.settings) {
+            Ok(provider) => self.open_at(&provider, request),
+            Err(failure) => future::ready(Err(failure)).boxed_local(),
+        }
     }
 
     fn idle_timeout(&self, settings: &Settings) -> Duration {

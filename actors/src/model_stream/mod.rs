@@ -4,11 +4,13 @@ mod actor;
 mod http;
 mod messages;
 mod pump;
+mod replayed;
 mod transport;
 
 pub use self::{
     actor::ModelStream,
     http::{Credentials, HttpTransport},
     messages::{CloseStream, ModelEnded, ModelSaid},
+    replayed::ReplayingTransport,
     transport::{AnswerBody, ModelRequest, Transport},
 };

@@ -16,7 +16,7 @@ pub struct ModelRequest {
     pub body: Bytes,
 }
 
-/// The way to a model. Called on the session's arbiter.
+/// The way to a model. Called on the session's arbiter, unless a method says otherwise.
 pub trait Transport: Send + Sync + 'static {
     /// Sends the request; resolves when the server has begun to answer with success. Dropping the future, or the
     /// answer, closes the connection. Failures say whether they are worth another try.
@@ -24,6 +24,9 @@ pub trait Transport: Send + Sync + 'static {
 
     /// How long an answer may be silent.
     fn idle_timeout(&self, settings: &Settings) -> Duration;
+
+    /// A session is over: nothing more is asked for its conversation. The engine tells, from any thread.
+    fn conversation_ended(&self, _conversation: &str) {}
 }
 
 /// The bytes of an answer.
