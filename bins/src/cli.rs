@@ -19,6 +19,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Speak protocol v1: a submission a line on standard input, an event a line on standard output.
     Proto(ProtoArguments),
+    /// Show the whole loop without network or key: a replayed model, real commands in a temporary directory.
+    Demo(DemoArguments),
 }
 
 /// Arguments of `llmx proto`.
@@ -27,4 +29,15 @@ pub(crate) struct ProtoArguments {
     /// Where UIs connect. Only stdio:// so far.
     #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = ["stdio://"])]
     pub(crate) listen: String,
+}
+
+/// Arguments of `llmx demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Show the lines of the protocol as they are.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Leave out the pauses, as is done anyway where standard output is no terminal.
+    #[arg(long)]
+    pub(crate) fast: bool,
 }

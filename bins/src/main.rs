@@ -1,6 +1,7 @@
 //! llmx, a coding-agent engine: the command line. One file per subcommand; nothing of the engine lives here.
 
 mod cli;
+mod demo;
 mod exit;
 mod logging;
 mod proto;
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
     logging::to_stderr();
     match cli.command {
         cli::Command::Proto(arguments) => proto::run(&cli.config, &arguments),
+        cli::Command::Demo(arguments) => demo::run(&cli.config, &arguments),
     }
 }

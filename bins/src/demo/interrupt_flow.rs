@@ -1,0 +1,183 @@
+//! The second flow of `spec/protocol-v1.md`: interrupt a long command, go on from the bookmark.
+
+use super::{
+    Stage, Stopped,
+    checks::{Check, check, same, that},
+    recordings, shown,
+    transcript::Transcript,
+    ui::Ui,
+};
+use llmx_protocol::{
+    ids::ResponseId,
+    wire::{
+        event::{Event, EventMsg},
+        op::Op,
+        policy::AskForApproval,
+    },
+};
+use rustix::process::{Pid, test_kill_process};
+use std::{io, time::Duration};
+
+/// What passes, in this order.
+const LINES: [&str; 21] = [
+    "→ configure_session",
+    "← session_configured",
+    "→ user_input",
+    "← task_started",
+    "← agent_message",
+    "← exec_command_begin",
+    "← exec_command_end",
+    "← turn_complete",
+    "← exec_command_begin",
+    "→ interrupt",
+    "← exec_command_end",
+    "← turn_aborted",
+    "← error",
+    "→ user_input",
+    "← task_started",
+    "← exec_command_begin",
+    "← exec_command_end",
+    "← turn_complete",
+    "← agent_message",
+    "← turn_complete",
+    "← task_complete",
+];
+
+/// Plays it; an error only if nobody can be shown anything.
+pub(super) async fn play(stage: &mut Stage<'_>) -> io::Result<Vec<Check>> {
+    stage.screen.heading("2. Interrupt a long command, go on from the bookmark")?;
+    match talk(stage).await {
+        Ok(played) => Ok(checks(&Ok(played))),
+        Err(Stopped::Engine(why)) => Ok(checks(&Err(why))),
+        Err(Stopped::Screen(error)) => Err(error),
+    }
+}
+
+async fn talk(stage: &mut Stage<'_>) -> Result<Played, Stopped> {
+    let recording = stage.project.recording(recordings::INTERRUPT.name);
+    let mut ui = Ui::start(stage, &recording)?;
+    ui.configure(AskForApproval::Never).await?;
+    ui.think(Duration::from_millis(800)).await;
+    ui.say("u1", "Run the soak test.", None)?;
+    let bookmark = first_bookmark(&mut ui).await?;
+    let processes = processes_of_soak_test(&mut ui).await?;
+    ui.think(Duration::from_millis(2000)).await;
+    let running = living(&processes);
+    ui.submit("i1", Op::Interrupt)?;
+    let interrupted = end_of_task(&mut ui).await?;
+    let left_over = living(&processes);
+    ui.think(Duration::from_millis(1200)).await;
+    ui.say("u2", "One second is enough.", Some(bookmark))?;
+    let continued = end_of_task(&mut ui).await?;
+    let exit_code = ui.finish().await?;
+    Ok(Played { transcript: ui.transcript, processes, running, interrupted, left_over, continued, exit_code })
+}
+
+async fn first_bookmark(ui: &mut Ui<'_, '_>) -> Result<ResponseId, Stopped> {
+    loop {
+        match ui.next().await?.msg {
+            EventMsg::TurnComplete { response_id: Some(id) } => return Ok(id),
+            msg if msg.ends_a_task() => return Err(ended_early()),
+            _ => {}
+        }
+    }
+}
+
+/// Waits until the soak test says that it runs, and in which processes.
+async fn processes_of_soak_test(ui: &mut Ui<'_, '_>) -> Result<Vec<i32>, Stopped> {
+    let mut output = String::new();
+    loop {
+        match ui.next().await?.msg {
+            EventMsg::ExecCommandOutputDelta { chunk, .. } => output.push_str(&shown::written(&chunk)),
+            msg if msg.ends_a_task() => return Err(ended_early()),
+            _ => {}
+        }
+        if let Some(processes) = processes_named_in(&output) {
+            return Ok(processes);
+        }
+    }
+}
+
+async fn end_of_task(ui: &mut Ui<'_, '_>) -> Result<Event, Stopped> {
+    loop {
+        let event = ui.next().await?;
+        if event.msg.ends_a_task() {
+            return Ok(event);
+        }
+    }
+}
+
+fn ended_early() -> Stopped {
+    Stopped::Engine("the task ended early".to_owned())
+}
+
+/// The numbers after "processes", once the whole line is there.
+fn processes_named_in(output: &str) -> Option<Vec<i32>> {
+    let (_, rest) = output.split_once(" processes ")?;
+    let (numbers, _) = rest.split_once('\n')?;
+    numbers.split(' ').map(|number| number.parse().ok()).collect()
+}
+
+/// Those that exist.
+fn living(processes: &[i32]) -> Vec<i32> {
+    let exists = |number: i32| Pid::from_raw(number).is_some_and(|process| test_kill_process(process).is_ok());
+    processes.iter().copied().filter(|number| exists(*number)).collect()
+}
+
+/// What the demo saw of this flow.
+struct Played {
+    transcript: Transcript,
+    /// The soak test's.
+    processes: Vec<i32>,
+    /// Those of them that ran when the user interrupted.
+    running: Vec<i32>,
+    /// The last event of the first task.
+    interrupted: Event,
+    /// Those that still existed after it.
+    left_over: Vec<i32>,
+    /// The last event of the second task.
+    continued: Event,
+    exit_code: i32,
+}
+
+fn checks(played: &Result<Played, String>) -> Vec<Check> {
+    let of_play = |judge: &dyn Fn(&Played) -> Result<(), String>| match played {
+        Ok(played) => judge(played),
+        Err(why) => Err(why.clone()),
+    };
+    vec![
+        check("everything passed as the second flow says", of_play(&|p| p.transcript.has_exactly(&LINES))),
+        check("the soak test ran, with a process of its own, when it was interrupted", of_play(&was_running)),
+        check(
+            "the interrupt ended its task with the error `interrupted`",
+            of_play(&|p| ended_as_interrupted(&p.interrupted)),
+        ),
+        check("none of its processes was left by then", of_play(&|p| same(&vec![], &p.left_over))),
+        check(
+            "the bookmark was accepted, and the task that began there went well",
+            of_play(&|p| went_well(&p.continued)),
+        ),
+        check("the shorter soak test passed", of_play(&|p| same(&Some(&0), &p.transcript.exit_codes().last()))),
+        check("the events are numbered without a gap", of_play(&|p| p.transcript.is_numbered_without_gap())),
+        check("llmx proto ended with exit code 0", of_play(&|p| same(&0, &p.exit_code))),
+    ]
+}
+
+fn was_running(played: &Played) -> Result<(), String> {
+    that(played.processes.len() == 2, "it named other than two processes")?;
+    same(&played.processes, &played.running)
+}
+
+fn ended_as_interrupted(event: &Event) -> Result<(), String> {
+    same(&"u1", &event.id.as_str())?;
+    same(&EventMsg::error("interrupted"), &event.msg)
+}
+
+fn went_well(event: &Event) -> Result<(), String> {
+    same(&"u2", &event.id.as_str())?;
+    match &event.msg {
+        EventMsg::TaskComplete { .. } => Ok(()),
+        EventMsg::Error { message } => Err(message.clone()),
+        other => Err(format!("{other:?}")),
+    }
+}

@@ -1,0 +1,114 @@
+//! `llmx demo`: both flows of `spec/protocol-v1.md`, played through a real `llmx proto` against a replayed model.
+//!
+//! The demo is a UI like any other: it starts the engine as a child process and knows of it only what crosses the
+//! wire. What it claims at the end it has seen for itself: it runs the test, reads the file, looks for the processes.
+
+mod checks;
+mod engine_process;
+mod fix_flow;
+mod interrupt_flow;
+mod palette;
+mod project;
+mod recordings;
+mod screen;
+mod shown;
+mod transcript;
+mod ui;
+
+use self::{
+    checks::Check,
+    palette::{Palette, Tone},
+    project::{Project, Versioned},
+    screen::Screen,
+    ui::{Pace, Stopped},
+};
+use crate::{cli::DemoArguments, exit};
+use std::{
+    io::{self, IsTerminal, Stdout},
+    process::ExitCode,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Plays both flows; 0 only if everything was as it should be.
+pub(crate) fn run(overrides: &[String], arguments: &DemoArguments) -> ExitCode {
+    let code = actix_rt::System::new().block_on(play_until_signal(overrides, arguments));
+    code.unwrap_or_else(exit::cannot_start)
+}
+
+/// A signal drops the play, and with it the child and the temporary directory.
+async fn play_until_signal(overrides: &[String], arguments: &DemoArguments) -> io::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let code = tokio::select! {
+        _ = interrupt.recv() => exit::INTERRUPTED,
+        _ = terminate.recv() => exit::TERMINATED,
+        played = play(overrides, arguments) => match played {
+            Ok(true) => exit::DONE,
+            Ok(false) => exit::CANNOT_START,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OUTPUT_CLOSED,
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(ExitCode::from(code))
+}
+
+/// Whether every check held. An error: there is nowhere to play, or nobody to play to.
+async fn play(overrides: &[String], arguments: &DemoArguments) -> io::Result<bool> {
+    let on_terminal = io::stdout().is_terminal();
+    let pace = if on_terminal && !arguments.fast { Pace::ForPeople } else { Pace::Immediate };
+    let palette = Palette::for_terminal(on_terminal, |name| std::env::var_os(name));
+    let mut screen = Screen::new(io::stdout(), palette, arguments.raw);
+    let project = Project::make(pace)?;
+    header(&mut screen, &project)?;
+    let mut stage = Stage { screen, project, pace, overrides };
+    let mut checks = fix_flow::play(&mut stage).await?;
+    checks.extend(interrupt_flow::play(&mut stage).await?);
+    summary(&mut stage.screen, &checks)
+}
+
+/// What both flows play on.
+struct Stage<'a> {
+    screen: Screen<Stdout>,
+    project: Project,
+    pace: Pace,
+    overrides: &'a [String],
+}
+
+fn header(screen: &mut Screen<Stdout>, project: &Project) -> io::Result<()> {
+    screen.line(Tone::Strong, "llmx demo")?;
+    screen.line(
+        Tone::Plain,
+        "The model is replayed from a recording: no network, no key. All else is real: `llmx proto`",
+    )?;
+    screen.line(
+        Tone::Plain,
+        "runs as a child process, asks the model over HTTP on this machine, and commands really run.",
+    )?;
+    let directory = project.directory().display();
+    screen
+        .line(Tone::Question, &format!("They run with full access (the sandbox is not built yet), in {directory}"))?;
+    screen.line(Tone::Plain, "which is removed at the end.")?;
+    match project.versioned() {
+        Versioned::Yes => {}
+        Versioned::No(why) => {
+            screen.line(Tone::Plain, &format!("It is no git repository: {why}. The demo goes on without."))?
+        }
+    }
+    screen.line(Tone::Faint, "→ what a UI sends   ← what llmx answers")
+}
+
+fn summary(screen: &mut Screen<Stdout>, checks: &[Check]) -> io::Result<bool> {
+    screen.heading("Checks")?;
+    for check in checks {
+        match &check.result {
+            Ok(()) => screen.line(Tone::Good, &format!("✓ {}", check.claim))?,
+            Err(why) => screen.line(Tone::Bad, &format!("✗ {}: {why}", check.claim))?,
+        }
+    }
+    let failed = checks.iter().filter(|check| check.result.is_err()).count();
+    match failed {
+        0 => screen.line(Tone::Strong, &format!("All {} checks hold.", checks.len()))?,
+        _ => screen.line(Tone::Bad, &format!("{failed} of {} checks do not hold.", checks.len()))?,
+    }
+    Ok(failed == 0)
+}

@@ -1,0 +1,152 @@
+//! What a person is shown of a line of the protocol: its type and the fields that matter.
+
+use super::palette::Tone;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use llmx_protocol::{
+    command::shell_quote,
+    wire::{
+        event::{Event, EventMsg},
+        item::{TurnItem, UserInput},
+        op::{ConfigureSession, Op},
+        submission::Submission,
+    },
+};
+use serde_json::{Value, json};
+
+/// A line for a person.
+pub(super) struct Shown {
+    /// The submission id that it carries.
+    pub(super) id: String,
+    /// Its type.
+    pub(super) name: String,
+    /// The fields that matter.
+    pub(super) text: String,
+    /// How it looks.
+    pub(super) tone: Tone,
+    /// What it adds to what is under way, if it is a delta; then `text` is empty.
+    pub(super) delta: Option<Delta>,
+}
+
+/// A piece of something longer.
+pub(super) struct Delta {
+    /// Pieces of one source make one text.
+    pub(super) source: String,
+    /// The piece.
+    pub(super) text: String,
+}
+
+/// A line of the UI.
+pub(super) fn submission(submission: &Submission) -> Shown {
+    let text = match &submission.op {
+        Op::ConfigureSession(configure) => configuration(configure),
+        Op::UserInput { items, last_response_id } => {
+            let from = last_response_id.as_ref().map(|id| format!("\ngoing on from {id}"));
+            format!("{}{}", user_text(items), from.unwrap_or_default())
+        }
+        Op::ExecApproval { decision, .. } => json!(decision).as_str().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    };
+    let (id, name) = (submission.id.to_string(), submission.op.name().to_owned());
+    Shown { id, name, text, tone: Tone::Sent, delta: None }
+}
+
+/// A line of the engine; `line` is the one that `event` was read from.
+pub(super) fn event(line: &str, event: &Event) -> Shown {
+    let name = serde_json::from_str(line).map(|line: Value| line["msg"]["type"].as_str().unwrap_or("?").to_owned());
+    Shown {
+        id: event.id.to_string(),
+        name: name.unwrap_or_default(),
+        text: fields(&event.msg),
+        tone: tone(&event.msg),
+        delta: delta(&event.msg),
+    }
+}
+
+fn fields(msg: &EventMsg) -> String {
+    match msg {
+        EventMsg::Error { message }
+        | EventMsg::Warning { message }
+        | EventMsg::UserMessage { message, .. }
+        | EventMsg::AgentMessage { message, .. }
+        | EventMsg::BackgroundEvent { message }
+        | EventMsg::StreamError { message, .. } => message.clone(),
+        EventMsg::SessionConfigured(session) => format!("model {}, session {}", session.model, session.session_id),
+        EventMsg::TurnAborted { reason } => reason.as_str().to_owned(),
+        EventMsg::TurnComplete { response_id: Some(id) } => format!("bookmark {id}"),
+        EventMsg::TokenCount { info: Some(info), .. } => format!("{} so far", info.total_token_usage.total_tokens),
+        EventMsg::ExecApprovalRequest(request) => format!("{} ?", shell_quote(&request.command)),
+        EventMsg::ExecCommandBegin(begin) => shell_quote(&begin.command),
+        EventMsg::ExecCommandEnd(end) => {
+            format!("exit code {} after {:.2} s", end.exit_code, end.duration.as_secs_f64())
+        }
+        EventMsg::ItemStarted(item) | EventMsg::ItemCompleted(item) => kind(&item.item).to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn tone(msg: &EventMsg) -> Tone {
+    match msg {
+        EventMsg::Error { .. } | EventMsg::TurnAborted { .. } | EventMsg::StreamError { .. } => Tone::Bad,
+        EventMsg::Warning { .. } | EventMsg::ExecApprovalRequest(_) => Tone::Question,
+        EventMsg::ExecCommandEnd(end) if end.exit_code != 0 => Tone::Bad,
+        EventMsg::ExecCommandEnd(_) | EventMsg::TaskComplete { .. } => Tone::Good,
+        EventMsg::ItemStarted(_)
+        | EventMsg::ItemCompleted(_)
+        | EventMsg::TokenCount { .. }
+        | EventMsg::UserMessage { .. } => Tone::Faint,
+        _ => Tone::Plain,
+    }
+}
+
+fn delta(msg: &EventMsg) -> Option<Delta> {
+    let (source, text) = match msg {
+        EventMsg::AgentMessageDelta { delta, .. } => ("message".to_owned(), delta.clone()),
+        EventMsg::AgentReasoningDelta { delta, .. } => ("reasoning".to_owned(), delta.clone()),
+        EventMsg::ExecCommandOutputDelta { call_id, stream, chunk } => {
+            (format!("{stream:?} of {call_id}"), written(chunk))
+        }
+        _ => return None,
+    };
+    Some(Delta { source, text })
+}
+
+/// What a command wrote. The bytes of a character may be in two chunks; here that is a blemish and nothing more.
+pub(super) fn written(chunk: &str) -> String {
+    let bytes = BASE64_STANDARD.decode(chunk).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn configuration(configure: &ConfigureSession) -> String {
+    let policy = configure.sandbox_policy.as_ref().map(|policy| format!("sandbox {}", policy.mode()));
+    let asked = configure.approval_policy.map(|policy| format!("approval {}", policy.as_str()));
+    let cwd = configure.cwd.as_ref().map(|cwd| format!("cwd {}", cwd.display()));
+    [asked, policy, cwd].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn user_text(items: &[UserInput]) -> String {
+    let text = items.iter().map(|item| match item {
+        UserInput::Text { text } => text.as_str(),
+        UserInput::Image { .. } | UserInput::LocalImage { .. } => "(image)",
+    });
+    text.collect::<Vec<_>>().join(" ")
+}
+
+fn kind(item: &TurnItem) -> &'static str {
+    match item {
+        TurnItem::UserMessage { .. } => "user message",
+        TurnItem::AgentMessage { .. } => "agent message",
+        TurnItem::Reasoning { .. } => "reasoning",
+        TurnItem::WebSearch { .. } => "web search",
+    }
+}
+
+/// The text without what would move the cursor; line breaks are kept, further lines begin under the first.
+pub(super) fn indented(text: &str, column: usize) -> String {
+    let lines: Vec<_> = text.trim_end().split('\n').map(printable).collect();
+    lines.join(&format!("\n{:column$}", ""))
+}
+
+/// The text with every control character replaced.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
