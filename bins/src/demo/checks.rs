@@ -23,3 +23,10 @@ pub(super) fn same<T: PartialEq + std::fmt::Debug>(expected: &T, seen: &T) -> Re
 pub(super) fn that(holds: bool, otherwise: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise.to_owned()) }
 }
+
+/// The claims that do not hold, each with its reason.
+#[cfg(test)]
+pub(super) fn failed_claims(checks: &[Check]) -> Vec<String> {
+    let failed = checks.iter().filter_map(|check| Some(format!("{}: {}", check.claim, check.result.as_ref().err()?)));
+    failed.collect()
+}

@@ -137,3 +137,47 @@ fn checks(seen: &Seen) -> Vec<Check> {
         check("llmx proto ended with exit code 0", of_play(&|_, code| same(&0, &code))),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::checks::failed_claims, *};
+
+    fn seen() -> Seen {
+        Seen {
+            before: TestRun { exit_code: 1 },
+            played: Ok((Transcript::made_up(&LINES, &[1, 0, 0]), 0)),
+            changed: true,
+            after: TestRun { exit_code: 0 },
+        }
+    }
+
+    #[track_caller]
+    fn check_fails(seen: &Seen, claims: &[&str]) {
+        let failed = failed_claims(&checks(seen));
+        let as_expected = failed.len() == claims.len() && failed.iter().zip(claims).all(|(f, c)| f.contains(c));
+        assert!(as_expected, "{failed:?} instead of {claims:?}");
+    }
+
+    #[test]
+    fn what_went_wrong_is_told() {
+        check_fails(&seen(), &[]);
+        check_fails(&Seen { before: TestRun { exit_code: 0 }, ..seen() }, &["fails at first: it passes"]);
+        check_fails(&Seen { after: TestRun { exit_code: 1 }, ..seen() }, &["passes now: expected 0, got 1"]);
+        check_fails(&Seen { changed: false, ..seen() }, &["greet.sh is changed"]);
+        let played = Ok((Transcript::made_up(&LINES, &[1, 0, 1]), 70));
+        check_fails(&Seen { played, ..seen() }, &["for the model", "exit code 0: expected 0, got 70"]);
+        let mut unasked = LINES.to_vec();
+        unasked.retain(|line| *line != "→ exec_approval");
+        let played = Ok((Transcript::made_up(&unasked, &[1, 0, 0]), 0));
+        check_fails(&Seen { played, ..seen() }, &["approvals before commands: expected `→ exec_approval`"]);
+    }
+
+    #[test]
+    fn a_flow_that_was_not_played_to_its_end_proves_nothing_of_the_engine() {
+        let played = Err("silence".to_owned());
+        check_fails(
+            &Seen { played, ..seen() },
+            &["first flow says", "for the model", "numbered", "exit code 0: silence"],
+        );
+    }
+}

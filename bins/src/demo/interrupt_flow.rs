@@ -181,3 +181,75 @@ fn went_well(event: &Event) -> Result<(), String> {
         other => Err(format!("{other:?}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::checks::failed_claims, *};
+    use std::process::{Command, Stdio};
+
+    fn event(id: &str, msg: EventMsg) -> Event {
+        Event { id: id.into(), seq: 1, msg }
+    }
+
+    fn done() -> EventMsg {
+        EventMsg::TaskComplete { last_agent_message: None }
+    }
+
+    fn played() -> Played {
+        Played {
+            transcript: Transcript::made_up(&LINES, &[0, 143, 0]),
+            processes: vec![5, 6],
+            running: vec![5, 6],
+            interrupted: event("u1", EventMsg::error("interrupted")),
+            left_over: vec![],
+            continued: event("u2", done()),
+            exit_code: 0,
+        }
+    }
+
+    #[track_caller]
+    fn check_fails(played: Played, claim: &str) {
+        let failed = failed_claims(&checks(&Ok(played)));
+        assert!(failed.len() == 1 && failed[0].contains(claim), "{failed:?} instead of {claim}");
+    }
+
+    #[test]
+    fn what_went_wrong_is_told() {
+        assert_eq!(failed_claims(&checks(&Ok(played()))), [""; 0]);
+        check_fails(Played { left_over: vec![6], ..played() }, "left by then: expected [], got [6]");
+        check_fails(Played { running: vec![5], ..played() }, "when it was interrupted: expected [5, 6], got [5]");
+        check_fails(Played { processes: vec![], running: vec![], ..played() }, "other than two processes");
+        check_fails(Played { interrupted: event("u1", done()), ..played() }, "the error `interrupted`");
+        check_fails(Played { interrupted: event("u2", EventMsg::error("interrupted")), ..played() }, "`interrupted`");
+        check_fails(Played { continued: event("u2", EventMsg::error("not known")), ..played() }, "well: not known");
+        check_fails(Played { transcript: Transcript::made_up(&LINES, &[0, 143, 1]), ..played() }, "soak test passed");
+        check_fails(Played { exit_code: 1, ..played() }, "exit code 0: expected 0, got 1");
+    }
+
+    #[test]
+    fn a_flow_that_was_not_played_to_its_end_proves_nothing() {
+        let failed = failed_claims(&checks(&Err("silence".to_owned())));
+        assert!(failed.len() == 8 && failed.iter().all(|claim| claim.ends_with(": silence")), "{failed:?}");
+    }
+
+    #[test]
+    fn processes_are_named_once_the_line_is_whole() {
+        let check = |output: &str, expected: Option<Vec<i32>>| {
+            assert_eq!(processes_named_in(output), expected, "{output:?}");
+        };
+        check("waiting 300 s in processes 12 345\n", Some(vec![12, 345]));
+        check("waiting 300 s in processes 12 34", None);
+        check("waiting", None);
+        check("waiting 300 s in processes 12 \n", None);
+    }
+
+    #[test]
+    fn a_process_lives_until_it_is_reaped() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let number = i32::try_from(child.id()).unwrap();
+        assert_eq!(living(&[number]), [number]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(living(&[number, 0]), [0; 0]);
+    }
+}

@@ -29,6 +29,11 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+const ABOUT: [&str; 2] = [
+    "The model is replayed from a recording: no network, no key. All else is real: `llmx proto` is run",
+    "as a child process, it asks the model over HTTP on this machine, and commands really run.",
+];
+
 /// Plays both flows; 0 only if everything was as it should be.
 pub(crate) fn run(overrides: &[String], arguments: &DemoArguments) -> ExitCode {
     let code = actix_rt::System::new().block_on(play_until_signal(overrides, arguments));
@@ -76,23 +81,15 @@ struct Stage<'a> {
 
 fn header(screen: &mut Screen<Stdout>, project: &Project) -> io::Result<()> {
     screen.line(Tone::Strong, "llmx demo")?;
-    screen.line(
-        Tone::Plain,
-        "The model is replayed from a recording: no network, no key. All else is real: `llmx proto`",
-    )?;
-    screen.line(
-        Tone::Plain,
-        "runs as a child process, asks the model over HTTP on this machine, and commands really run.",
-    )?;
+    for text in ABOUT {
+        screen.line(Tone::Plain, text)?;
+    }
     let directory = project.directory().display();
-    screen
-        .line(Tone::Question, &format!("They run with full access (the sandbox is not built yet), in {directory}"))?;
-    screen.line(Tone::Plain, "which is removed at the end.")?;
-    match project.versioned() {
-        Versioned::Yes => {}
-        Versioned::No(why) => {
-            screen.line(Tone::Plain, &format!("It is no git repository: {why}. The demo goes on without."))?
-        }
+    let access = format!("Commands run with full access (the sandbox is not built yet), in {directory},");
+    screen.line(Tone::Question, &access)?;
+    screen.line(Tone::Question, "which is removed at the end.")?;
+    if let Versioned::No(why) = project.versioned() {
+        screen.line(Tone::Plain, &format!("It is no git repository: {why}. The demo goes on without."))?;
     }
     screen.line(Tone::Faint, "→ what a UI sends   ← what llmx answers")
 }

@@ -75,43 +75,80 @@ impl Transcript {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use llmx_protocol::wire::op::Op;
-
-    /// `→interrupt` is a submission, anything else an event.
-    fn transcript(labels: &str) -> Transcript {
-        let passed = labels.split_whitespace().zip(1..).map(|(label, seq)| match label {
-            "→interrupt" => Passed::Sent(Submission { id: "i".into(), op: Op::Interrupt }),
-            name => {
-                let msg = EventMsg::TaskComplete { last_agent_message: None };
-                Passed::Heard(name.to_owned(), Box::new(Event { id: "u".into(), seq, msg }))
+impl Transcript {
+    /// A transcript with these lines and, for the commands that end in it, these exit codes.
+    pub(super) fn made_up(labels: &[&str], exit_codes: &[i32]) -> Self {
+        let (mut seq, mut codes) = (0, exit_codes.iter());
+        let passed = labels.iter().map(|label| match label.strip_prefix("← ") {
+            None => Passed::Sent(made_up_submission(label)),
+            Some(name) => {
+                seq += 1;
+                let msg = if name == "exec_command_end" { ended(codes.next()) } else { EventMsg::Unknown };
+                Passed::Heard(name.to_owned(), Box::new(Event { id: "u1".into(), seq, msg }))
             }
         });
-        Transcript(passed.collect())
+        Self(passed.collect())
     }
+}
+
+#[cfg(test)]
+fn made_up_submission(label: &str) -> Submission {
+    use llmx_protocol::wire::{decision::ReviewDecision, op::Op};
+    let op = match label {
+        "→ configure_session" => Op::ConfigureSession(Box::default()),
+        "→ user_input" => Op::UserInput { items: vec![], last_response_id: None },
+        "→ exec_approval" => Op::ExecApproval { id: "u1".into(), call_id: None, decision: ReviewDecision::Approved },
+        _ => Op::Interrupt,
+    };
+    Submission { id: "s".into(), op }
+}
+
+#[cfg(test)]
+fn ended(exit_code: Option<&i32>) -> EventMsg {
+    use llmx_protocol::wire::event::ExecCommandEnd;
+    EventMsg::ExecCommandEnd(Box::new(ExecCommandEnd {
+        call_id: "c".into(),
+        stdout: String::new(),
+        stderr: String::new(),
+        aggregated_output: String::new(),
+        exit_code: exit_code.copied().unwrap_or(0),
+        duration: std::time::Duration::ZERO,
+        formatted_output: String::new(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn order_and_number_of_the_expected_lines_count() {
         let expected = ["← begin", "→ interrupt", "← end", "← begin"];
-        let check = |labels: &str, why: &str| {
-            let found = transcript(labels).has_exactly(&expected);
-            assert_eq!(found.err().as_deref().unwrap_or_default(), why, "{labels}");
+        let check = |labels: &[&str], why: &str| {
+            let found = Transcript::made_up(labels, &[]).has_exactly(&expected);
+            assert_eq!(found.err().as_deref().unwrap_or_default(), why, "{labels:?}");
         };
-        check("begin →interrupt end begin", "");
-        check("other begin other →interrupt end other begin", "");
-        check("begin end →interrupt begin", "expected `→ interrupt`, got `← end`");
-        check("begin →interrupt end", "`← begin` never came");
-        check("begin →interrupt end begin end", "`← end` came as well");
-        check("begin stream_error →interrupt end begin", "expected `→ interrupt`, got `← stream_error`");
-        check("begin →interrupt end begin error", "`← error` came as well");
-        check("", "`← begin` never came");
+        check(&expected, "");
+        check(&["← begin", "← other", "→ interrupt", "← end", "← other", "← begin"], "");
+        check(&["← begin", "← end", "→ interrupt", "← begin"], "expected `→ interrupt`, got `← end`");
+        check(&["← begin", "→ interrupt", "← end"], "`← begin` never came");
+        check(&["← begin", "→ interrupt", "← end", "← begin", "← end"], "`← end` came as well");
+        check(&["← begin", "← warning"], "expected `→ interrupt`, got `← warning`");
+        check(&["← begin", "→ interrupt", "← end", "← begin", "← error"], "`← error` came as well");
+        check(&[], "`← begin` never came");
     }
 
     #[test]
     fn a_gap_in_the_numbers_is_found() {
-        assert_eq!(transcript("a b c").is_numbered_without_gap(), Ok(()));
-        let gap = transcript("a →interrupt b").is_numbered_without_gap();
-        assert_eq!(gap, Err("event 2 has the number 3".to_owned()));
+        let mut transcript = Transcript::made_up(&["← a", "→ interrupt", "← b", "← c"], &[]);
+        assert_eq!(transcript.is_numbered_without_gap(), Ok(()));
+        transcript.0.remove(2);
+        assert_eq!(transcript.is_numbered_without_gap(), Err("event 2 has the number 3".to_owned()));
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_commands_in_order() {
+        let transcript = Transcript::made_up(&["← exec_command_end", "← error", "← exec_command_end"], &[1, 0]);
+        assert_eq!(transcript.exit_codes(), [1, 0]);
     }
 }

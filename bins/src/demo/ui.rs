@@ -66,7 +66,8 @@ impl<'a, 'b> Ui<'a, 'b> {
         {
             arguments.extend(["-c".to_owned(), setting]);
         }
-        let command = format!("$ llmx proto {}", arguments.join(" "));
+        let home = stage.project.home().display();
+        let command = format!("$ LLMX_HOME={home} llmx proto {}", arguments.join(" "));
         stage.screen.line(Tone::Faint, &command).map_err(Stopped::Screen)?;
         let engine = EngineProcess::start(stage.project.home(), &arguments).map_err(Stopped::engine)?;
         Ok(Self { stage, engine, transcript: Transcript::default() })
