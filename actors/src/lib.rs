@@ -14,3 +14,8 @@ pub mod session;
 pub mod supervise;
 pub mod task;
 pub mod turn;
+
+/// The README's example of embedding is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -65,7 +65,7 @@ async fn talk(stage: &mut Stage<'_>) -> Result<(Transcript, i32), Stopped> {
     let recording = stage.project.recording(recordings::FIX.name);
     let mut ui = Ui::start(stage, &recording)?;
     ui.configure(AskForApproval::Untrusted).await?;
-    ui.think(Duration::from_millis(800)).await;
+    ui.think(Duration::from_millis(500)).await;
     ui.say("u1", "The test fails. Find out why and fix it.", None)?;
     let mut asked = 0;
     loop {
@@ -73,7 +73,7 @@ async fn talk(stage: &mut Stage<'_>) -> Result<(Transcript, i32), Stopped> {
         match event.msg {
             EventMsg::ExecApprovalRequest(request) => {
                 asked += 1;
-                ui.think(Duration::from_millis(1200)).await;
+                ui.think(Duration::from_millis(700)).await;
                 approve(&mut ui, &format!("a{asked}"), event.id.as_str(), &request)?;
             }
             msg if msg.ends_a_task() => break,

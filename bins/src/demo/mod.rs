@@ -34,6 +34,9 @@ const ABOUT: [&str; 2] = [
     "as a child process, it asks the model over HTTP on this machine, and commands really run.",
 ];
 
+/// In characters.
+const LONGEST_REASON: usize = 100;
+
 /// Plays both flows; 0 only if everything was as it should be.
 pub(crate) fn run(overrides: &[String], arguments: &DemoArguments) -> ExitCode {
     let code = actix_rt::System::new().block_on(play_until_signal(overrides, arguments));
@@ -99,7 +102,7 @@ fn summary(screen: &mut Screen<Stdout>, checks: &[Check]) -> io::Result<bool> {
     for check in checks {
         match &check.result {
             Ok(()) => screen.line(Tone::Good, &format!("✓ {}", check.claim))?,
-            Err(why) => screen.line(Tone::Bad, &format!("✗ {}: {why}", check.claim))?,
+            Err(why) => screen.line(Tone::Bad, &format!("✗ {}: {}", check.claim, beginning(why)))?,
         }
     }
     let failed = checks.iter().filter(|check| check.result.is_err()).count();
@@ -108,4 +111,13 @@ fn summary(screen: &mut Screen<Stdout>, checks: &[Check]) -> io::Result<bool> {
         _ => screen.line(Tone::Bad, &format!("{failed} of {} checks do not hold.", checks.len()))?,
     }
     Ok(failed == 0)
+}
+
+/// Enough of a reason to recognize it; the whole of it passed above.
+fn beginning(why: &str) -> String {
+    let line = why.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }

@@ -150,3 +150,55 @@ pub(super) fn indented(text: &str, column: usize) -> String {
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_event(msg: &str, text: &str, tone: Tone) {
+        let line = format!(r#"{{"id":"u1","seq":1,"msg":{msg}}}"#);
+        let shown = event(&line, &serde_json::from_str(&line).unwrap());
+        assert_eq!((shown.text.as_str(), shown.tone), (text, tone), "{msg}");
+        assert!(msg.contains(&format!(r#""type":"{}""#, shown.name)), "{msg}: {}", shown.name);
+    }
+
+    #[test]
+    fn the_fields_of_an_event_that_matter_are_shown() {
+        let ended = |code: i32| {
+            format!(
+                r#"{{"type":"exec_command_end","call_id":"c","stdout":"","stderr":"","aggregated_output":"",
+                    "exit_code":{code},"duration":{{"secs":1,"nanos":500000000}},"formatted_output":""}}"#
+            )
+        };
+        let asked = r#"{"type":"exec_approval_request","call_id":"c","command":["ls","-l"],"cwd":"/","parsed_cmd":[]}"#;
+        check_event(r#"{"type":"error","message":"interrupted"}"#, "interrupted", Tone::Bad);
+        check_event(r#"{"type":"turn_aborted","reason":"interrupted"}"#, "interrupted", Tone::Bad);
+        check_event(r#"{"type":"turn_complete","response_id":"resp_1"}"#, "bookmark resp_1", Tone::Plain);
+        check_event(r#"{"type":"task_complete","last_agent_message":"Done."}"#, "", Tone::Good);
+        check_event(asked, "ls -l ?", Tone::Question);
+        check_event(&ended(0), "exit code 0 after 1.50 s", Tone::Good);
+        check_event(&ended(1), "exit code 1 after 1.50 s", Tone::Bad);
+        check_event(r#"{"type":"from_the_future","x":1}"#, "", Tone::Plain);
+    }
+
+    #[test]
+    fn the_fields_of_a_submission_that_matter_are_shown() {
+        let check = |op: &str, text: &str| {
+            let line = format!(r#"{{"id":"s","op":{op}}}"#);
+            let shown = submission(&Submission::parse(line.as_bytes()).unwrap());
+            assert_eq!((shown.text.as_str(), shown.id.as_str()), (text, "s"), "{op}");
+        };
+        check(r#"{"type":"interrupt"}"#, "");
+        check(r#"{"type":"user_input","items":[{"type":"text","text":"Hi"}]}"#, "Hi");
+        check(r#"{"type":"user_input","items":[],"last_response_id":"r"}"#, "\ngoing on from r");
+        check(r#"{"type":"exec_approval","id":"u","decision":"approved_for_session"}"#, "approved_for_session");
+        check(r#"{"type":"configure_session","cwd":"/x","approval_policy":"never"}"#, "approval never, cwd /x");
+    }
+
+    #[test]
+    fn text_cannot_move_the_cursor() {
+        assert_eq!(printable("a\x1b[2J\r\tb"), "a\u{fffd}[2J\u{fffd}\u{fffd}b");
+        assert_eq!(indented("one\ntwo\x07\n\n", 3), "one\n   two\u{fffd}");
+    }
+}
