@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         return host_sessions(url);
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let sections: [(&str, fn(&Bench)); 8] = [
+    let sections: [Section; 8] = [
         ("size", size),
         ("cold", cold),
         ("turn", turn),
@@ -55,6 +55,9 @@ fn main() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
+
+/// A name, and what to measure.
+type Section = (&'static str, fn(&Bench));
 
 struct Bench {
     runtime: tokio::runtime::Runtime,
