@@ -7,6 +7,7 @@ pub mod event;
 pub mod failure;
 pub mod family;
 pub mod item;
+mod json_text;
 pub mod provider;
 pub mod responses;
 pub mod sse;

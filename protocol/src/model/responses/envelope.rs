@@ -3,12 +3,11 @@
 use super::slots::ItemName;
 use crate::{
     ids::ResponseId,
-    model::{Failure, ItemKind},
+    model::{Failure, ItemKind, json_text::Text},
     wire::usage::TokenUsage,
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use std::borrow::Cow;
 
 /// The members of all events together: each is parsed once, and what is large only where it is used.
 #[derive(Deserialize)]
@@ -27,11 +26,6 @@ pub(super) struct Envelope<'a> {
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
-
-/// Borrowed unless it has escapes. (An `Option<Cow<str>>` would never borrow.)
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The `response` of an event. Nothing in it can make it unreadable but its not being an object.
 #[derive(Default, Deserialize)]

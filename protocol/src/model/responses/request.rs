@@ -2,6 +2,7 @@
 
 use crate::{
     ids::ResponseId,
+    model::json_text::OpenObject,
     wire::policy::{ReasoningEffort, ReasoningSummary, Verbosity},
 };
 use serde_json::{Value, json};
@@ -121,35 +122,6 @@ impl Reasoning {
             reasoning["summary"] = json!(summary);
         }
         reasoning
-    }
-}
-
-/// A JSON object being written, for members whose values are JSON text already and must not be parsed again.
-struct OpenObject {
-    json: String,
-}
-
-impl OpenObject {
-    fn new() -> Self {
-        Self { json: "{".to_owned() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.json.len() == 1
-    }
-
-    fn member(&mut self, name: &'static str, value: &Value) {
-        self.raw_member(name, &value.to_string());
-    }
-
-    fn raw_member(&mut self, name: &'static str, value: &str) {
-        let comma = if self.is_empty() { "" } else { "," };
-        self.json.extend([comma, "\"", name, "\":", value]);
-    }
-
-    fn close(mut self) -> String {
-        self.json.push('}');
-        self.json
     }
 }
 

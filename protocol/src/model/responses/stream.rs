@@ -4,11 +4,12 @@
 //! events and members are passed over, and what cannot be read is counted and skipped.
 
 use super::{
-    envelope::{Envelope, ItemHead, ResponseObject, Text, usage},
+    envelope::{Envelope, ItemHead, ResponseObject, usage},
     slots::{Found, ItemName, Slots, TooManyItems},
 };
 use crate::model::{
     Failure, FailureKind, ItemKind, ModelEvent, ResponseItem,
+    json_text::Text,
     sse::{SseDecoder, SseError, SseEvent},
 };
 use serde_json::value::RawValue;
