@@ -1,8 +1,9 @@
 //! Talking to a model server: requests as bytes, and the bytes of its answer as one vocabulary of events.
 //!
-//! Every dialect (`responses`, later `chat`) decodes to [`ModelEvent`] and refuses with [`Failure`]; nothing above
+//! Every dialect (`responses`, `chat`) decodes to [`ModelEvent`] and refuses with [`Failure`]; nothing above
 //! this module knows which one is spoken.
 
+pub mod chat;
 pub mod event;
 pub mod failure;
 pub mod family;

@@ -1,0 +1,8 @@
+//! The Chat Completions dialect (`reference/model-wire.md` §6, §7), as OpenAI, llama.cpp, vLLM, LiteLLM and others
+//! speak it.
+
+mod messages;
+mod request;
+mod tools;
+
+pub use request::{ChatOptions, body};

@@ -1,0 +1,160 @@
+//! The body of a Chat Completions request (`reference/model-wire.md` §6).
+
+use super::{messages, tools};
+use crate::model::{ResponseItem, json_text::OpenObject, responses::RequestHead};
+use serde_json::json;
+
+/// In what one provider's Chat differs from another's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChatOptions {
+    /// The longest answer to ask for, in tokens. `None` leaves it to the server, or, for a model whose API insists on
+    /// a limit, to llmx.
+    pub max_tokens: Option<u64>,
+    /// Whether the limit is called `max_completion_tokens`: OpenAI's own server refuses the older name for models that
+    /// reason, other servers do not know the newer one.
+    pub newer_limit_name: bool,
+}
+
+/// What is asked of models whose API insists on a limit: proxies fill in a much smaller one (LiteLLM 4096).
+const LIMIT_WHERE_REQUIRED: u64 = 20_480;
+
+/// The bytes to send for the whole conversation in `items`: there is no server-side memory to build on, so
+/// `previous_response_id`, `store` and `prompt_cache_key` of the head have no counterpart. A member that is not set is
+/// left out; so are `tool_choice` and an empty `tools`, which OpenAI refuses.
+///
+/// The items' strings are copied as they stand in their JSON; the work is one scan of it.
+#[must_use]
+pub fn body(head: &RequestHead, options: ChatOptions, items: &[&ResponseItem]) -> Vec<u8> {
+    let mut object = opening(head, options);
+    object.raw_member("messages", "");
+    let items_len: usize = items.iter().map(|item| item.json().len() + 64).sum();
+    object.json.reserve(items_len + head.instructions.len());
+    messages::write(&head.instructions, items, &mut object.json);
+    object.close().into_bytes()
+}
+
+/// Everything but the messages, which come last: what the server has cached is a prefix.
+fn opening(head: &RequestHead, options: ChatOptions) -> OpenObject {
+    let mut object = OpenObject::new();
+    object.member("model", &head.model.as_str().into());
+    object.member("stream", &true.into());
+    object.member("stream_options", &json!({"include_usage": true}));
+    if let Some(tools) = tools::functions(&head.tools) {
+        object.raw_member("tools", &tools);
+        object.member("tool_choice", &"auto".into());
+        if head.parallel_tool_calls {
+            object.member("parallel_tool_calls", &true.into());
+        }
+    }
+    if let Some(effort) = head.reasoning.and_then(|reasoning| reasoning.effort) {
+        object.member("reasoning_effort", &json!(effort));
+    }
+    if let Some(verbosity) = head.verbosity {
+        object.member("verbosity", &json!(verbosity));
+    }
+    if let Some(limit) = options.max_tokens.or_else(|| required_limit(&head.model)) {
+        object.member(options.limit_name(), &limit.into());
+    }
+    if let Some(schema) = &head.output_schema {
+        object.raw_member("response_format", &format_by_schema(schema));
+    }
+    object
+}
+
+impl ChatOptions {
+    fn limit_name(self) -> &'static str {
+        if self.newer_limit_name { "max_completion_tokens" } else { "max_tokens" }
+    }
+}
+
+/// Anthropic's API takes no request without a limit.
+fn required_limit(model: &str) -> Option<u64> {
+    (model.starts_with("anthropic/") || model.contains("claude")).then_some(LIMIT_WHERE_REQUIRED)
+}
+
+fn format_by_schema(schema: &str) -> String {
+    let mut named = OpenObject::new();
+    named.member("name", &"llmx_output_schema".into());
+    named.member("strict", &true.into());
+    named.raw_member("schema", schema);
+    let mut format = OpenObject::new();
+    format.member("type", &"json_schema".into());
+    format.raw_member("json_schema", &named.close());
+    format.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::responses::Reasoning,
+        wire::policy::{ReasoningEffort, Verbosity},
+    };
+    use serde_json::Value;
+
+    fn plain() -> RequestHead {
+        RequestHead {
+            model: "m".into(),
+            instructions: "be \"brief\"\n".into(),
+            tools: "[]".into(),
+            parallel_tool_calls: true,
+            reasoning: None,
+            store: true,
+            previous_response_id: Some("resp_1".into()),
+            prompt_cache_key: Some("session".into()),
+            verbosity: None,
+            output_schema: None,
+        }
+    }
+
+    fn check(head: &RequestHead, options: ChatOptions, expected: &Value) {
+        let hello = ResponseItem::message("user", "hello");
+        let body = body(head, options, &[&hello]);
+        assert_eq!(&serde_json::from_slice::<Value>(&body).unwrap(), expected);
+    }
+
+    fn messages() -> Value {
+        json!([{"role": "system", "content": "be \"brief\"\n"}, {"role": "user", "content": "hello"}])
+    }
+
+    #[test]
+    fn a_plain_request_leaves_out_what_is_not_set() {
+        let expected =
+            json!({"model": "m", "stream": true, "stream_options": {"include_usage": true}, "messages": messages()});
+        check(&plain(), ChatOptions::default(), &expected);
+    }
+
+    #[test]
+    fn a_full_request_has_every_field() {
+        let head = RequestHead {
+            tools: r#"[{"type":"function","name":"f","parameters":{}}]"#.into(),
+            reasoning: Some(Reasoning { effort: Some(ReasoningEffort::High), summary: None }),
+            verbosity: Some(Verbosity::Low),
+            output_schema: Some(r#"{"type":"object"}"#.into()),
+            ..plain()
+        };
+        let expected = json!({"model": "m", "stream": true, "stream_options": {"include_usage": true},
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+            "tool_choice": "auto", "parallel_tool_calls": true,
+            "reasoning_effort": "high", "verbosity": "low", "max_tokens": 7,
+            "response_format": {"type": "json_schema",
+                "json_schema": {"name": "llmx_output_schema", "strict": true, "schema": {"type": "object"}}},
+            "messages": messages()});
+        check(&head, ChatOptions { max_tokens: Some(7), newer_limit_name: false }, &expected);
+    }
+
+    #[test]
+    fn a_limit_is_sent_where_it_is_wanted_by_the_name_that_is_known() {
+        let limit = |model: &str, max_tokens: Option<u64>, newer_limit_name: bool| {
+            let head = RequestHead { model: model.to_owned(), ..plain() };
+            let body = body(&head, ChatOptions { max_tokens, newer_limit_name }, &[]);
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            (body["max_tokens"].as_u64(), body["max_completion_tokens"].as_u64())
+        };
+        assert_eq!(limit("gpt-4o", None, true), (None, None));
+        assert_eq!(limit("gpt-4o", Some(5), true), (None, Some(5)));
+        assert_eq!(limit("qwen3", Some(5), false), (Some(5), None));
+        assert_eq!(limit("anthropic/claude-sonnet-4-20250514", None, false), (Some(20_480), None));
+        assert_eq!(limit("bedrock/eu.anthropic.claude-x", Some(9), false), (Some(9), None));
+    }
+}
