@@ -62,6 +62,8 @@ fn by_message(status: u16, error: &ErrorBody) -> Option<FailureKind> {
         Some(FailureKind::PreviousResponseNotFound)
     } else if status == 503 && message.contains("loading model") {
         Some(FailureKind::Loading)
+    } else if denies_route(&message) {
+        Some(FailureKind::NoSuchRoute)
     } else if status == 404 && ["model", "deployment"].iter().any(|word| message.contains(word)) {
         Some(FailureKind::BadRequest)
     } else {
@@ -71,8 +73,8 @@ fn by_message(status: u16, error: &ErrorBody) -> Option<FailureKind> {
 
 fn by_status(status: u16) -> FailureKind {
     match status {
+        404 | 405 | 501 => FailureKind::NoSuchRoute,
         408 | 409 | 500..=599 => FailureKind::Server,
-        404 | 405 => FailureKind::NoSuchRoute,
         413 => FailureKind::TooLarge,
         _ => FailureKind::BadRequest,
     }
@@ -81,6 +83,27 @@ fn by_status(status: u16) -> FailureKind {
 /// OpenAI: "Previous response with id '…' not found."; llama.cpp: "… does not support 'previous_response_id'."
 fn mentions_previous_response(lowercase_message: &str) -> bool {
     lowercase_message.contains("previous_response_id") || lowercase_message.contains("previous response")
+}
+
+/// What a server says that does not speak the dialect, whatever the status that it says it with. The error is the whole
+/// answer, so that the status of a proxy that always says 200 counts for nothing.
+pub(super) fn instead_of_a_stream(error: &ErrorBody) -> FailureKind {
+    if denies_route(&error.message.to_lowercase()) { FailureKind::NoSuchRoute } else { stream(error) }
+}
+
+/// Whether it is the route that a server does not know, not the model or something else in the request.
+fn denies_route(lowercase_message: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "unexpected endpoint or method",  // LM Studio, with 200
+        "unknown request url",            // Groq
+        "invalid url (",                  // OpenAI
+        "no route",                       // gateways
+        "route not found",                // gateways
+        "unsupported endpoint",           // gateways
+        "endpoint is not supported",      // gateways
+        "does not support the responses", // bridges, of a model that has Chat only
+    ];
+    WORDS.iter().any(|words| lowercase_message.contains(words))
 }
 
 /// Whether the conversation did not fit, in the words of servers and proxies that give it no name of its own.

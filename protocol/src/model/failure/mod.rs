@@ -141,8 +141,19 @@ impl Failure {
     /// object without a type. What is not known to be final is worth another try.
     #[must_use]
     pub fn from_stream(error: &Value) -> Self {
+        Self::without_status(error, classify::stream)
+    }
+
+    /// An error that came with 2xx in place of a stream: as [`from_stream`](Self::from_stream), but the server may say
+    /// that it has no such route.
+    #[must_use]
+    pub fn from_answer(error: &Value) -> Self {
+        Self::without_status(error, classify::instead_of_a_stream)
+    }
+
+    fn without_status(error: &Value, classify: fn(&ErrorBody) -> FailureKind) -> Self {
         let error = ErrorBody::from_value(error);
-        let kind = classify::stream(&error);
+        let kind = classify(&error);
         let message = match kind {
             FailureKind::ContextOverflow | FailureKind::Quota | FailureKind::UsageLimit => limit_text(kind, &error),
             _ if kind.is_retryable() => format!("{CUT_SHORT}{}", error.said()),

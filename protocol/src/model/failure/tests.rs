@@ -16,6 +16,7 @@ fn the_status_decides_where_the_body_is_silent() {
         check(403, body, FailureKind::BadRequest);
         check(404, body, FailureKind::NoSuchRoute);
         check(405, body, FailureKind::NoSuchRoute);
+        check(501, body, FailureKind::NoSuchRoute);
         check(408, body, FailureKind::Server);
         check(409, body, FailureKind::Server);
         check(413, body, FailureKind::TooLarge);
@@ -84,6 +85,30 @@ fn a_context_overflow_is_known_in_every_server_s_words() {
         FailureKind::RateLimited,
     );
     check(400, r#"{"error":{"message":"max_output_tokens must be positive"}}"#, FailureKind::BadRequest);
+}
+
+#[test]
+fn a_missing_route_is_known_in_every_proxy_s_words() {
+    let messages = [
+        "Unexpected endpoint or method. (POST /v1/responses)",
+        "Unknown request URL: POST /openai/v1/responses. Please check the URL for typos",
+        "Invalid URL (POST /v1/responses)",
+        "no Route matched with those values",
+        "This model does not support the Responses API",
+    ];
+    for message in messages {
+        let error = serde_json::json!({"message": message, "type": "invalid_request_error"});
+        let body = serde_json::json!({"error": error}).to_string();
+        for status in [400, 404, 500, 503] {
+            check(status, &body, FailureKind::NoSuchRoute);
+        }
+        assert_eq!(Failure::from_answer(&error).kind, FailureKind::NoSuchRoute, "{message}");
+        assert_ne!(Failure::from_stream(&error).kind, FailureKind::NoSuchRoute, "{message}");
+    }
+    let other = serde_json::json!({"message": "bad", "type": "invalid_request_error"});
+    assert_eq!(Failure::from_answer(&other), Failure::from_stream(&other));
+    check(401, r#"{"error":{"message":"no route without a key"}}"#, FailureKind::Auth);
+    check(500, r#"{"error":{"message":"not implemented"}}"#, FailureKind::Server);
 }
 
 #[test]
