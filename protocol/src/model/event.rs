@@ -7,9 +7,11 @@ use crate::{ids::ResponseId, wire::usage::TokenUsage};
 ///
 /// `slot` numbers the items of the response from 0 in the order in which they were first heard of. An item is
 /// `ItemStarted` once, may have deltas, and is `ItemDone` at most once; items may interleave. `ItemDone` is the truth,
-/// deltas are for display. Nothing follows `Completed`.
+/// deltas are for display. Nothing follows `Completed`. A decoder never makes a `Notice`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelEvent {
+    /// Something that the user should know of the way to the model; the model said nothing with it.
+    Notice(String),
     /// The server has accepted the request.
     Created {
         /// Its name for the response, if it gives one.

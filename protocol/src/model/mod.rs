@@ -4,6 +4,7 @@
 //! this module knows which one is spoken.
 
 pub mod chat;
+pub mod dialect;
 pub mod event;
 pub mod failure;
 pub mod family;
@@ -13,6 +14,7 @@ pub mod provider;
 pub mod responses;
 pub mod sse;
 
+pub use dialect::{AnswerDecoder, Dialect};
 pub use event::{ItemKind, ModelEvent};
 pub use failure::{Failure, FailureKind};
 pub use item::{ContentPart, ItemBody, ResponseItem};

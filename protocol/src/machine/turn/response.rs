@@ -94,6 +94,9 @@ impl Response {
     }
 
     pub(super) fn apply(&mut self, event: ModelEvent) -> Vec<EventMsg> {
+        if let ModelEvent::Notice(text) = event {
+            return vec![EventMsg::warning(text)];
+        }
         self.answered = true;
         match event {
             ModelEvent::Created { response_id } => {
