@@ -248,7 +248,7 @@ fn errors_name_the_place_the_key_and_what_was_expected() {
         (
             "[model_providers.mock]\nwire_api = 'soap'",
             "config.toml: `model_providers.mock.wire_api`: unknown variant `soap`, \
-             expected `responses` or `chat`",
+             expected one of `responses`, `chat`, `auto`",
         ),
         (
             "[model_providers.mock]\nstream_max_retries = -1",
@@ -307,9 +307,18 @@ fn a_provider_has_the_documented_defaults() {
     let info = provider("[model_providers.mine]", "mine", &[]);
     assert_eq!(info, ProviderInfo::named("mine"));
     assert_eq!((info.request_max_retries, info.stream_max_retries), (4, 5));
-    assert_eq!((info.stream_idle_timeout_ms, info.max_tokens), (300_000, 20_480));
+    assert_eq!((info.stream_idle_timeout_ms, info.max_tokens), (300_000, None));
     assert_eq!((info.wire_api, info.store_responses), (WireApi::Responses, false));
     assert_eq!(info.base_url, "https://api.openai.com/v1");
+}
+
+#[test]
+fn a_provider_names_its_dialect_and_the_longest_answer() {
+    for (name, expected) in [("responses", WireApi::Responses), ("chat", WireApi::Chat), ("auto", WireApi::Auto)] {
+        let toml = format!("[model_providers.mine]\nwire_api = '{name}'\nmax_tokens = 7");
+        let info = provider(&toml, "mine", &[]);
+        assert_eq!((info.wire_api, info.max_tokens), (expected, Some(7)));
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub enum WireApi {
     Responses,
     /// Chat Completions.
     Chat,
+    /// The Responses API where the server has it, else Chat Completions.
+    Auto,
 }
 
 /// A provider with every default filled in. From JSON (`configure_session.provider`) it is read with the names of
@@ -56,8 +58,9 @@ pub struct ProviderInfo {
     pub stream_max_retries: u64,
     /// After this many milliseconds without an event the stream counts as broken.
     pub stream_idle_timeout_ms: u64,
-    /// The longest answer asked for, in tokens; Chat Completions only.
-    pub max_tokens: i64,
+    /// The longest answer asked for, in tokens; Chat Completions only. Without it, or below 1, the server's own limit
+    /// holds, where its API does not insist on being told.
+    pub max_tokens: Option<i64>,
     /// Whether the credentials of `llmx login` belong to this provider.
     pub requires_openai_auth: bool,
     /// Whether the server keeps its responses, so that `previous_response_id` may be sent instead of the history.
@@ -85,7 +88,7 @@ impl ProviderInfo {
             request_max_retries: 4,
             stream_max_retries: 5,
             stream_idle_timeout_ms: 300_000,
-            max_tokens: 20_480,
+            max_tokens: None,
             requires_openai_auth: false,
             store_responses: false,
             recording: None,
@@ -192,7 +195,7 @@ impl ProviderRecord {
             request_max_retries: self.request_max_retries.unwrap_or(base.request_max_retries).min(MOST_RETRIES),
             stream_max_retries: self.stream_max_retries.unwrap_or(base.stream_max_retries).min(MOST_RETRIES),
             stream_idle_timeout_ms: self.stream_idle_timeout_ms.unwrap_or(base.stream_idle_timeout_ms),
-            max_tokens: self.max_tokens.unwrap_or(base.max_tokens),
+            max_tokens: self.max_tokens.or(base.max_tokens),
             requires_openai_auth: self.requires_openai_auth.unwrap_or(base.requires_openai_auth),
             store_responses: self.store_responses.unwrap_or(base.store_responses),
             recording: self.recording.or(base.recording),

@@ -52,9 +52,10 @@ impl EngineOptions {
         let config = Arc::new(config);
         let seen = process::child_environment(&commands_policy(&config), environment.into_iter());
         let credentials = Credentials { config: config.clone(), environment: variables };
+        let transport = HttpTransport::new(credentials);
         Self {
             defaults: Arc::new(defaults(&config, notices)),
-            transports: Arc::new(move || Arc::new(ReplayingTransport::new(HttpTransport::new(credentials.clone())))),
+            transports: Arc::new(move || Arc::new(ReplayingTransport::new(transport.for_another_arbiter()))),
             runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper }),
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),
             model_window: MODEL_WINDOW,
@@ -104,25 +105,23 @@ pub struct ConfiguredProviders(pub Arc<Config>);
 impl Providers for ConfiguredProviders {
     fn by_id(&self, id: &str) -> Result<Provider, String> {
         let info = self.0.provider(id).map_err(|e| e.to_string())?;
-        provider(id, None, info)
+        Ok(provider(id, None, info))
     }
 
     fn by_record(&self, record: &Value) -> Result<Provider, String> {
         let info: ProviderInfo = serde_json::from_value(record.clone()).map_err(|e| e.to_string())?;
-        provider("", Some(Arc::new(record.clone())), &info)
+        Ok(provider("", Some(Arc::new(record.clone())), &info))
     }
 }
 
-fn provider(id: &str, record: Option<Arc<Value>>, info: &ProviderInfo) -> Result<Provider, String> {
-    if info.wire_api == WireApi::Chat {
-        return Err(format!("Model provider `{}`: wire_api `chat` is not built yet", info.name));
-    }
+fn provider(id: &str, record: Option<Arc<Value>>, info: &ProviderInfo) -> Provider {
     let tries = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Ok(Provider {
+    Provider {
         id: id.to_owned(),
         record,
         request_max_retries: tries(info.request_max_retries),
         stream_max_retries: tries(info.stream_max_retries),
-        stores_responses: info.store_responses,
-    })
+        // Chat Completions has nothing to name a stored answer by.
+        stores_responses: info.store_responses && info.wire_api != WireApi::Chat,
+    }
 }

@@ -1,12 +1,13 @@
 //! The way to a model over HTTP.
 
 use super::{AnswerBody, ModelRequest, Transport};
-use crate::config::{Config, Environment, ProviderInfo};
+use crate::config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, WireApi};
 use bytes::Bytes;
+use dashmap::DashSet;
 use futures_util::{FutureExt, future, future::LocalBoxFuture};
 use llmx_protocol::{
     machine::settings::Settings,
-    model::{Failure, FailureKind},
+    model::{Dialect, Failure, FailureKind, chat::ChatOptions},
 };
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, Response, Url,
@@ -39,23 +40,118 @@ pub struct Credentials {
     pub environment: Environment,
 }
 
+/// The way to servers over HTTP, in the dialect that each provider names or turns out to speak.
+pub struct HttpTransport(Arc<Http>);
+
 /// HTTP clients, made when first needed: certificate roots take tens of milliseconds to load, and a server on this
 /// machine needs none. One for each arbiter, for a connection is served by the thread that made it.
-pub struct HttpTransport {
+struct Http {
     credentials: Credentials,
+    chat_only: ChatOnly,
     local: OnceLock<Client>,
     plain: OnceLock<Client>,
     tls: OnceLock<Client>,
 }
 
+/// The URLs that turned out to have no Responses API behind them. A fact about servers, not state of a session: it is
+/// found out once for all arbiters, and only added to.
+type ChatOnly = Arc<DashSet<String>>;
+
 impl HttpTransport {
     /// No connection is made yet.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, local: OnceLock::new(), plain: OnceLock::new(), tls: OnceLock::new() }
+        Self::knowing(credentials, ChatOnly::default())
     }
 
+    /// One with connections of its own that shares what is known of the servers.
+    #[must_use]
+    pub fn for_another_arbiter(&self) -> Self {
+        Self::knowing(self.0.credentials.clone(), self.0.chat_only.clone())
+    }
+
+    /// [`Transport::open`] at this provider, whatever the settings say.
+    pub(super) fn open_at(
+        &self,
+        provider: ProviderInfo,
+        request: ModelRequest,
+    ) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
+        let http = self.0.clone();
+        async move { Ok(Box::new(http.open(&provider, &request).await?) as Box<dyn AnswerBody>) }.boxed_local()
+    }
+
+    /// The provider that the settings name.
     pub(super) fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
+        self.0.provider(settings)
+    }
+
+    fn knowing(credentials: Credentials, chat_only: ChatOnly) -> Self {
+        Self(Arc::new(Http {
+            credentials,
+            chat_only,
+            local: OnceLock::new(),
+            plain: OnceLock::new(),
+            tls: OnceLock::new(),
+        }))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn open(&self, request: ModelRequest) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
+        match self.provider(&request.settings) {
+            Ok(provider) => self.open_at(provider.into_owned(), request),
+            Err(failure) => future::ready(Err(failure)).boxed_local(),
+        }
+    }
+
+    fn idle_timeout(&self, settings: &Settings) -> Duration {
+        let ms = self.0.provider(settings).map_or(300_000, |p| p.stream_idle_timeout_ms);
+        Duration::from_millis(ms)
+    }
+}
+
+impl Http {
+    async fn open(&self, provider: &ProviderInfo, request: &ModelRequest) -> Result<HttpAnswer, Failure> {
+        match provider.wire_api {
+            WireApi::Responses => self.ask(provider, Dialect::Responses, request).await,
+            WireApi::Chat => self.ask(provider, chat_of(provider), request).await,
+            WireApi::Auto => self.ask_in_either(provider, request).await,
+        }
+    }
+
+    /// Only a server that says that it has no such route is asked again: no model has seen the request then. What it
+    /// answers to Chat decides whether it is remembered, for a server that is not up yet may know no route at all.
+    async fn ask_in_either(&self, provider: &ProviderInfo, request: &ModelRequest) -> Result<HttpAnswer, Failure> {
+        let chat = chat_of(provider);
+        let url = provider.url(Dialect::Responses.path());
+        if self.chat_only.contains(&url) {
+            return self.ask(provider, chat, request).await;
+        }
+        match self.ask(provider, Dialect::Responses, request).await {
+            Err(failure) if failure.kind == FailureKind::NoSuchRoute => {}
+            answer => return answer,
+        }
+        let mut answer = self.ask(provider, chat, request).await.map_err(has_neither)?;
+        if self.chat_only.insert(url) {
+            answer.notice = Some(fallback_notice(provider));
+        }
+        Ok(answer)
+    }
+
+    async fn ask(
+        &self,
+        provider: &ProviderInfo,
+        dialect: Dialect,
+        request: &ModelRequest,
+    ) -> Result<HttpAnswer, Failure> {
+        let response = self.post(provider, dialect, request)?.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
+        if response.status().is_success() && is_answer(response.headers(), dialect) {
+            return Ok(HttpAnswer { response, dialect, notice: None });
+        }
+        Err(refusal(response).await)
+    }
+
+    fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
         let bad = |text: String| Failure::new(FailureKind::BadRequest, text);
         match &settings.provider.record {
             Some(record) => serde_json::from_value((**record).clone()).map(Cow::Owned).map_err(|e| bad(e.to_string())),
@@ -81,70 +177,83 @@ impl HttpTransport {
         Ok(slot.get_or_init(|| client).clone())
     }
 
-    fn request(&self, provider: &ProviderInfo, request: ModelRequest) -> Result<RequestBuilder, Failure> {
+    fn post(
+        &self,
+        provider: &ProviderInfo,
+        dialect: Dialect,
+        request: &ModelRequest,
+    ) -> Result<RequestBuilder, Failure> {
         let environment = &self.credentials.environment;
         let key = provider.api_key(environment).map_err(|text| Failure::new(FailureKind::Auth, text))?;
-        let url = provider.url("responses");
+        let url = provider.url(dialect.path());
         let mut builder = self
             .client(&url)?
             .post(url)
             .header(ACCEPT, "text/event-stream")
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, AGENT)
-            .header("originator", ORIGINATOR)
-            .header("conversation_id", &request.conversation)
-            .header("session_id", &request.conversation);
+            .header("originator", ORIGINATOR);
+        if dialect == Dialect::Responses {
+            builder =
+                builder.header("conversation_id", &request.conversation).header("session_id", &request.conversation);
+        }
         if let Some(key) = key {
             builder = builder.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
         }
         for (name, value) in provider.headers(environment) {
             builder = builder.header(name, value);
         }
-        Ok(builder.body(request.body))
-    }
-
-    /// [`Transport::open`] at this provider, whatever the settings say.
-    pub(super) fn open_at(
-        &self,
-        provider: &ProviderInfo,
-        request: ModelRequest,
-    ) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
-        let request = self.request(provider, request);
-        async move {
-            let response = request?.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
-            if response.status().is_success() && is_stream(response.headers()) {
-                return Ok(Box::new(HttpAnswer(response)) as Box<dyn AnswerBody>);
-            }
-            Err(refusal(response).await)
-        }
-        .boxed_local()
+        Ok(builder.body(request.body(dialect)))
     }
 }
 
-impl Transport for HttpTransport {
-    fn open(&self, request: ModelRequest) -> LocalBoxFuture<'static, Result<Box<dyn AnswerBody>, Failure>> {
-        match self.provider(&request.settings) {
-            Ok(provider) => self.open_at(&provider, request),
-            Err(failure) => future::ready(Err(failure)).boxed_local(),
-        }
-    }
+/// Chat Completions as the provider speaks it.
+fn chat_of(provider: &ProviderInfo) -> Dialect {
+    Dialect::Chat(ChatOptions {
+        max_tokens: provider.max_tokens.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
+        newer_limit_name: provider.base_url == OPENAI_BASE_URL,
+    })
+}
 
-    fn idle_timeout(&self, settings: &Settings) -> Duration {
-        let ms = self.provider(settings).map_or(300_000, |p| p.stream_idle_timeout_ms);
-        Duration::from_millis(ms)
+fn has_neither(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::NoSuchRoute => {
+            let text = format!("the server has neither a Responses API nor Chat Completions: {}", failure.message);
+            Failure { message: text, ..failure }
+        }
+        _ => failure,
     }
 }
 
-struct HttpAnswer(Response);
+fn fallback_notice(provider: &ProviderInfo) -> String {
+    format!(
+        "model provider `{}` has no Responses API: Chat Completions is used instead (`wire_api = \"chat\"` says so from the start)",
+        provider.name
+    )
+}
+
+struct HttpAnswer {
+    response: Response,
+    dialect: Dialect,
+    notice: Option<String>,
+}
 
 impl AnswerBody for HttpAnswer {
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn take_notice(&mut self) -> Option<String> {
+        self.notice.take()
+    }
+
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>> {
-        async { self.0.chunk().await.map_err(|e| Failure::cut(&chain(&e))) }.boxed_local()
+        async { self.response.chunk().await.map_err(|e| Failure::cut(&chain(&e))) }.boxed_local()
     }
 
     fn leave(mut self: Box<Self>) {
         actix::spawn(async move {
-            let _ = tokio::time::timeout(REST_TIME, beginning(&mut self.0, REST_BYTES)).await;
+            let _ = tokio::time::timeout(REST_TIME, beginning(&mut self.response, REST_BYTES)).await;
         });
     }
 }
@@ -195,10 +304,12 @@ fn built(builder: ClientBuilder) -> Result<Client, String> {
     builder.build().map_err(|e| chain(&e))
 }
 
-fn is_stream(headers: &HeaderMap) -> bool {
+fn is_answer(headers: &HeaderMap, dialect: Dialect) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    // Some Chat servers do not stream.
+    let is_whole = dialect != Dialect::Responses && kind.starts_with("application/json");
     // Some proxies name no type at all; the decoder finds out.
-    kind.is_empty() || kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson")
+    is_whole || kind.is_empty() || kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson")
 }
 
 async fn refusal(mut response: Response) -> Failure {
@@ -218,7 +329,7 @@ async fn refusal(mut response: Response) -> Failure {
 fn not_a_stream(kind: &str, body: &[u8]) -> Failure {
     let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     if let Some(error) = parsed.as_ref().and_then(|v| v.get("error")) {
-        return Failure::from_stream(error);
+        return Failure::from_answer(error);
     }
     let text: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect();
     Failure::new(FailureKind::Garbage, format!("expected an event stream, got {kind}: {text}"))

@@ -4,11 +4,7 @@ use actix::WeakRecipient;
 use bytes::Bytes;
 use llmx_protocol::{
     ids::Attempt,
-    model::{
-        event::ModelEvent,
-        failure::Failure,
-        responses::{DecodeLimits, ResponsesDecoder},
-    },
+    model::{event::ModelEvent, failure::Failure, responses::DecodeLimits},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -23,22 +19,34 @@ pub(super) struct Sink {
 pub(super) async fn run(transport: Arc<dyn Transport>, request: ModelRequest, sink: Sink) -> Result<(), Failure> {
     let idle = transport.idle_timeout(&request.settings);
     let mut answer = within(idle, transport.open(request)).await?;
-    let mut decoder = ResponsesDecoder::new(DecodeLimits::default());
+    let mut decoder = answer.dialect().decoder(DecodeLimits::default());
+    sink.hand_over(answer.take_notice().into_iter().map(ModelEvent::Notice).collect(), 0).await;
     loop {
-        let chunk = within(idle, answer.next()).await?;
+        let chunk = within(idle, answer.next()).await;
         let mut events = Vec::new();
         let decoded = match &chunk {
-            Some(bytes) => decoder.feed(bytes, &mut events),
-            None => decoder.finish(&mut events),
+            Ok(Some(bytes)) => decoder.feed(bytes, &mut events),
+            // An answer that lacks only its closing words is complete, however its connection ended.
+            Ok(None) | Err(_) => decoder.finish(&mut events),
         };
-        sink.hand_over(events, chunk.as_ref().map_or(0, Bytes::len)).await;
-        decoded?;
+        let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
+        sink.hand_over(events, bytes).await;
+        if decoded.is_err() {
+            return chunk.and(decoded);
+        }
         if decoder.is_done() {
-            if chunk.is_some() {
+            note_skipped(decoder.skipped_events());
+            if let Ok(Some(_)) = chunk {
                 answer.leave();
             }
             return Ok(());
         }
+    }
+}
+
+fn note_skipped(events: u64) {
+    if events > 0 {
+        tracing::debug!(events, "parts of the model's answer could not be read");
     }
 }
 

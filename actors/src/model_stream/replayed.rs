@@ -68,7 +68,7 @@ impl Transport for ReplayingTransport {
         let (base_url, http) = (self.base_url(&request.conversation, recording), self.http.clone());
         async move {
             let provider = ProviderInfo { base_url: base_url.await?, ..provider };
-            http.open_at(&provider, request).await
+            http.open_at(provider, request).await
         }
         .boxed_local()
     }

@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
-use llmx_protocol::{machine::settings::Settings, model::failure::Failure};
+use llmx_protocol::{
+    history::Prompt,
+    machine::settings::Settings,
+    model::{dialect::Dialect, failure::Failure, responses::RequestHead},
+};
 use std::{sync::Arc, time::Duration};
 
 /// A request to a model.
@@ -12,8 +16,18 @@ pub struct ModelRequest {
     pub settings: Arc<Settings>,
     /// Names the conversation to servers that care.
     pub conversation: String,
-    /// The JSON body.
-    pub body: Bytes,
+    /// All of the request but the conversation.
+    pub head: RequestHead,
+    /// The conversation.
+    pub prompt: Prompt,
+}
+
+impl ModelRequest {
+    /// The bytes to send to a server that speaks `dialect`.
+    #[must_use]
+    pub fn body(&self, dialect: Dialect) -> Bytes {
+        dialect.body(&self.head, &self.prompt).into()
+    }
 }
 
 /// The way to a model. Called on the session's arbiter, unless a method says otherwise.
@@ -31,6 +45,16 @@ pub trait Transport: Send + Sync + 'static {
 
 /// The bytes of an answer.
 pub trait AnswerBody {
+    /// The language that it is in.
+    fn dialect(&self) -> Dialect {
+        Dialect::Responses
+    }
+
+    /// What the user should know of how it was come by; once.
+    fn take_notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// The next ones; `None` at the end.
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>>;
 

@@ -19,7 +19,7 @@ use llmx_protocol::{
     model::{
         failure::Failure,
         family,
-        responses::{self, Reasoning, RequestHead},
+        responses::{Reasoning, RequestHead},
     },
     tool,
     wire::event::EventMsg,
@@ -134,11 +134,11 @@ impl Turn {
 
     fn open_model(&mut self, attempt: Attempt, in_full: bool, context: &mut Context<Self>) {
         let prompt = if in_full { self.parts.prompt.in_full() } else { self.parts.prompt.clone() };
-        let body = responses::body(&self.head(&prompt), prompt.items().into_iter().map(|i| &**i.json()));
         let request = ModelRequest {
             settings: self.settings.clone(),
             conversation: self.conversation.clone(),
-            body: body.into(),
+            head: self.head(&prompt),
+            prompt,
         };
         let me = context.address();
         let stream = ModelStream {
