@@ -1,4 +1,5 @@
-//! What may still be said of a task: nothing before it starts, nothing after its terminal event.
+//! What may still be said of a task: nothing before it starts, nothing after its terminal event. One that died before
+//! it could start has its terminal events only: its submission must not go without an answer.
 //!
 //! The machines keep this order by themselves. The gate stands behind them, at the one place that every event passes,
 //! for what no machine can see: an actor that dies between its last words and its report, mail that crosses a restart.
@@ -28,10 +29,8 @@ impl Gate {
         let Origin::Task(task) = origin else {
             return true;
         };
-        if matches!(msg, EventMsg::TaskStarted { .. }) && self.open.is_none() && task > self.last {
-            self.open = Some(task);
-            self.last = task;
-            return true;
+        if self.open.is_none() && task > self.last {
+            return self.admits_first(task, msg);
         }
         if self.open != Some(task) || matches!(msg, EventMsg::TaskStarted { .. }) {
             return false;
@@ -41,11 +40,24 @@ impl Gate {
         }
         true
     }
+
+    /// Of a task that was not heard of: its beginning, or that it has ended without one.
+    fn admits_first(&mut self, task: TaskId, msg: &EventMsg) -> bool {
+        match msg {
+            EventMsg::TurnAborted { .. } => return true,
+            EventMsg::TaskStarted { .. } => self.open = Some(task),
+            EventMsg::Error { .. } => {}
+            _ => return false,
+        }
+        self.last = task;
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::event::AbortReason;
 
     fn check(script: &str, expected: &str) {
         let mut gate = Gate::default();
@@ -58,6 +70,7 @@ mod tests {
                 "say" => EventMsg::warning("x"),
                 "done" => EventMsg::TaskComplete { last_agent_message: None },
                 "fail" => EventMsg::error("x"),
+                "abort" => EventMsg::TurnAborted { reason: AbortReason::Interrupted },
                 other => panic!("unknown word {other}"),
             };
             if gate.admits(origin, &msg) {
@@ -73,5 +86,13 @@ mod tests {
         check("start:1 fail:1 done:1 start:2 say:1 say:2", "start:1 fail:1 start:2 say:2");
         check("say:1 start:1 start:1 start:2 done:1 start:1", "start:1 done:1");
         check("fail say start:3 fail done:3", "fail say start:3 fail done:3");
+    }
+
+    #[test]
+    fn a_task_that_never_started_has_its_terminal_events_once() {
+        check("fail:1 fail:1 start:1 say:1", "fail:1");
+        check("start:1 fail:2 done:1 fail:2 start:3", "start:1 done:1 fail:2 start:3");
+        check("say:1 done:1 fail:1", "fail:1");
+        check("abort:1 fail:1 abort:1 start:1", "abort:1 fail:1");
     }
 }
