@@ -412,6 +412,7 @@ impl Session {
             Some(Closing::Now) => self.refuse_waiting(out),
             Some(Closing::Shutdown(id)) => {
                 self.refuse_waiting(out);
+                let id = self.outside_tasks(&id);
                 out.push(Effect::Publish { origin: Origin::Session, id, msg: EventMsg::ShutdownComplete });
             }
         }
@@ -431,7 +432,7 @@ impl Session {
             return;
         };
         let mut say = |msg| {
-            let id = self.memory.configured_by.clone();
+            let id = self.outside_tasks(&self.memory.configured_by);
             out.push(Effect::Publish { origin: Origin::Session, id, msg });
         };
         say(EventMsg::SessionConfigured(SessionConfigured {
@@ -452,11 +453,15 @@ impl Session {
         out.push(Effect::Record(record));
     }
 
-    /// Refuses a submission. Under the id of a task an `error` would read as that task's end, so such a submission is
-    /// refused under the empty id.
     fn answer_error(&self, id: &SubmissionId, message: impl Into<String>, out: &mut Vec<Effect>) {
-        let id = if self.memory.names_a_task(id) { SubmissionId::default() } else { id.clone() };
+        let id = self.outside_tasks(id);
         out.push(Effect::Publish { origin: Origin::Session, id, msg: EventMsg::error(message) });
+    }
+
+    /// The id under which the session speaks of a submission. Under the id of a task it would read as that task's word,
+    /// and an `error` as its end, so there it is the empty id.
+    fn outside_tasks(&self, id: &SubmissionId) -> SubmissionId {
+        if self.memory.names_a_task(id) { SubmissionId::default() } else { id.clone() }
     }
 }
 
