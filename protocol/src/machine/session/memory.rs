@@ -42,6 +42,8 @@ pub enum Record {
     },
     /// The task died; what is remembered of it stands.
     TaskLost,
+    /// These submissions, and no others, wait for the task to end.
+    Waiting(Vec<SubmissionId>),
 }
 
 /// A session's memory: the fold of its records.
@@ -57,6 +59,8 @@ pub struct Memory {
     pub bookmarks: HashMap<ResponseId, Point>,
     /// The task that runs.
     pub running: Option<(TaskId, SubmissionId)>,
+    /// Submissions that wait for it to end.
+    pub waiting: Vec<SubmissionId>,
     /// The last task.
     pub last_task: TaskId,
     /// The next free turn number, less one.
@@ -98,6 +102,7 @@ impl Memory {
                 self.running = None;
                 self.last_turn = TurnId(self.last_turn.0 + TURNS_OF_A_LOST_TASK);
             }
+            Record::Waiting(ids) => self.waiting = ids,
         }
     }
 

@@ -236,16 +236,32 @@ impl Session {
             Input::Tick => self.tick(now, &mut out),
             _ => {}
         }
+        self.remember_waiting(&mut out);
         self.close_if_done(&mut out);
         out
     }
 
-    /// A session that died begins where its memory ends: its task is over, its settings stand.
+    fn remember_waiting(&mut self, out: &mut Vec<Effect>) {
+        let waiting: Vec<_> = self.waiting.iter().map(id_of).cloned().collect();
+        if waiting != self.memory.waiting {
+            self.record(Record::Waiting(waiting), out);
+        }
+    }
+
+    /// A session that died begins where its memory ends: its task is over, what waited for that is refused, its
+    /// settings stand.
     fn begin(&mut self, out: &mut Vec<Effect>) {
         if let Some((task, submission)) = self.memory.running.clone() {
             let msg = EventMsg::error("internal error: the session crashed; its task was ended");
             out.push(Effect::Publish { origin: Origin::Task(task), id: submission, msg });
             self.record(Record::TaskLost, out);
+        }
+        for id in self.memory.waiting.clone() {
+            self.answer_error(
+                &id,
+                format!("internal error: the session crashed before submission `{id}`; send it again"),
+                out,
+            );
         }
         if self.memory.settings.is_some() {
             self.publish_configured(out);
@@ -422,8 +438,7 @@ impl Session {
 
     fn refuse_waiting(&mut self, out: &mut Vec<Effect>) {
         for submission in std::mem::take(&mut self.waiting) {
-            let id = submission.map_or_else(|bad| bad.id, |s| s.id);
-            self.answer_error(&id, "the session is closing", out);
+            self.answer_error(id_of(&submission), "the session is closing", out);
         }
     }
 
@@ -463,6 +478,10 @@ impl Session {
     fn outside_tasks(&self, id: &SubmissionId) -> SubmissionId {
         if self.memory.names_a_task(id) { SubmissionId::default() } else { id.clone() }
     }
+}
+
+fn id_of(submission: &Result<Submission, BadSubmission>) -> &SubmissionId {
+    submission.as_ref().map_or_else(|bad| &bad.id, |s| &s.id)
 }
 
 fn unenforceable(settings: &Settings) -> Option<String> {
