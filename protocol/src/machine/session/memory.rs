@@ -44,6 +44,19 @@ pub enum Record {
     TaskLost,
     /// These submissions, and no others, wait for the task to end.
     Waiting(Vec<SubmissionId>),
+    /// The session is to end. Whoever opens it again later, in a process of its own, leaves this out.
+    Closing(Closing),
+}
+
+/// When a session that is to end does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// When nothing is left to do.
+    WhenIdle,
+    /// As soon as the running task has ended; then it says so under this id.
+    Shutdown(SubmissionId),
+    /// As soon as the running task has ended.
+    Now,
 }
 
 /// A session's memory: the fold of its records.
@@ -61,6 +74,8 @@ pub struct Memory {
     pub running: Option<(TaskId, SubmissionId)>,
     /// Submissions that wait for it to end.
     pub waiting: Vec<SubmissionId>,
+    /// Whether the session is to end.
+    pub closing: Option<Closing>,
     /// The last task.
     pub last_task: TaskId,
     /// The next free turn number, less one.
@@ -103,6 +118,7 @@ impl Memory {
                 self.last_turn = TurnId(self.last_turn.0 + TURNS_OF_A_LOST_TASK);
             }
             Record::Waiting(ids) => self.waiting = ids,
+            Record::Closing(when) => self.closing = Some(when),
         }
     }
 

@@ -6,7 +6,7 @@
 mod memory;
 mod ops;
 
-pub use self::memory::{Memory, Point, Record};
+pub use self::memory::{Closing, Memory, Point, Record};
 use super::{
     approval::{Answer, Approvals, CallKey, Question},
     deadline::Deadlines,
@@ -126,16 +126,6 @@ struct Running {
     crashed: Option<String>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Closing {
-    /// When nothing is left to do.
-    WhenIdle,
-    /// As soon as the running task has ended; then say so under this id.
-    Shutdown(SubmissionId),
-    /// As soon as the running task has ended.
-    Now,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Approval(CallKey),
@@ -151,7 +141,6 @@ pub struct Session {
     running: Option<Running>,
     waiting: VecDeque<Result<Submission, BadSubmission>>,
     approvals: Approvals,
-    closing: Option<Closing>,
     executor_restarts: RestartBudget,
     calls_lost: bool,
     deadlines: Deadlines<Due>,
@@ -171,7 +160,6 @@ impl Session {
             running: None,
             waiting: VecDeque::new(),
             approvals: Approvals::default(),
-            closing: None,
             executor_restarts: RestartBudget::default(),
             calls_lost: false,
             deadlines: Deadlines::default(),
@@ -306,7 +294,7 @@ impl Session {
         let msg = EventMsg::ExecApprovalRequest(question.request.clone());
         out.push(Effect::Publish { origin: Origin::Task(task), id: id.clone(), msg });
         self.approvals.open(task, id, question);
-        if self.closing == Some(Closing::WhenIdle) {
+        if self.memory.closing == Some(Closing::WhenIdle) {
             return self.deny(call, "nobody is there to answer", out);
         }
         if let Some(after) = self.defaults.approval_timeout {
@@ -403,10 +391,10 @@ impl Session {
     }
 
     fn no_more_input(&mut self, out: &mut Vec<Effect>) {
-        if self.closing.is_some() {
+        if self.memory.closing.is_some() {
             return;
         }
-        self.closing = Some(Closing::WhenIdle);
+        self.record(Record::Closing(Closing::WhenIdle), out);
         let open: Vec<_> = self.approvals.list().map(|(_, q)| q.call).collect();
         for call in open {
             self.deny(call, "nobody is there to answer", out);
@@ -414,7 +402,9 @@ impl Session {
     }
 
     fn leave(&mut self, out: &mut Vec<Effect>) {
-        self.closing = Some(Closing::Now);
+        if !matches!(self.memory.closing, Some(Closing::Shutdown(_))) {
+            self.record(Record::Closing(Closing::Now), out);
+        }
         self.stop_task(AbortReason::Interrupted, out);
     }
 
@@ -422,7 +412,7 @@ impl Session {
         if self.over || self.running.is_some() {
             return;
         }
-        match self.closing.take() {
+        match self.memory.closing.clone() {
             None => return,
             Some(Closing::WhenIdle) => {}
             Some(Closing::Now) => self.refuse_waiting(out),

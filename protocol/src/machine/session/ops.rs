@@ -26,7 +26,7 @@ impl Session {
             Ok(submission) => submission,
             Err(bad) => return self.answer_error(&bad.id, bad.message, out),
         };
-        if matches!(self.closing, Some(Closing::Now | Closing::Shutdown(_))) {
+        if matches!(self.memory.closing, Some(Closing::Now | Closing::Shutdown(_))) {
             return self.answer_error(&id, "the session is closing", out);
         }
         if self.memory.settings.is_none() && !matches!(op, Op::ConfigureSession(_)) {
@@ -56,7 +56,7 @@ impl Session {
                 self.decide(&id, &task, call_id.as_ref(), decision, out);
             }
             Op::Shutdown => {
-                self.closing = Some(Closing::Shutdown(id));
+                self.record(Record::Closing(Closing::Shutdown(id)), out);
                 self.stop_task(AbortReason::Interrupted, out);
             }
             other => self.answer_error(&id, format!("op `{}` is not built yet", other.name()), out),
