@@ -319,21 +319,26 @@ impl Turn {
     fn retry(&mut self, failure: &Failure, now: Instant, out: &mut Vec<Effect>) {
         if failure.kind == FailureKind::PreviousResponseNotFound && !self.in_full {
             self.in_full = true;
+            self.take_back_shown(format!("Sending the whole conversation: {}", failure.message), out);
             return self.ask_model(out);
         }
         let Some(retry) = self.retries.spend(failure, self.response.answered()) else {
             return self.finish(Outcome::Failed(failure.to_string()), out);
         };
         let (n, max, wait) = (retry.n, retry.max, retry.after.as_secs_f64());
-        publish(
-            [EventMsg::StreamError {
-                message: format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message),
-                superseded: self.response.take_shown(),
-            }],
-            out,
-        );
+        let message = format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message);
+        let superseded = self.response.take_shown();
+        publish([EventMsg::StreamError { message, superseded }], out);
         self.phase = Phase::BackingOff;
         self.deadlines.set(Due::Retry, now + retry.after);
+    }
+
+    /// Silent where the UI saw nothing of the lost try: it need not know that there was one.
+    fn take_back_shown(&mut self, message: String, out: &mut Vec<Effect>) {
+        let superseded = self.response.take_shown();
+        if !superseded.is_empty() {
+            publish([EventMsg::StreamError { message, superseded }], out);
+        }
     }
 
     /// The response is whole: now, and not before, its tools run.
