@@ -329,6 +329,7 @@ impl Turn {
         let message = format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message);
         let superseded = self.response.take_shown();
         publish([EventMsg::StreamError { message, superseded }], out);
+        self.response = Response::default();
         self.phase = Phase::BackingOff;
         self.deadlines.set(Due::Retry, now + retry.after);
     }
