@@ -264,8 +264,9 @@ impl Handler<Answered> for Turn {
 impl Handler<ReplaceExecutor> for Turn {
     type Result = ();
 
-    fn handle(&mut self, ReplaceExecutor(executor): ReplaceExecutor, _: &mut Context<Self>) {
+    fn handle(&mut self, ReplaceExecutor(executor): ReplaceExecutor, context: &mut Context<Self>) {
         self.parts.executor = executor;
+        self.step(Input::ExecutorReplaced, context);
     }
 }
 

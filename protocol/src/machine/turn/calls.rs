@@ -65,6 +65,8 @@ struct Running {
     since: Instant,
     output: OutputBuffer,
     ending: Option<Ending>,
+    /// Its executor died.
+    orphaned: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,8 +216,13 @@ impl Calls {
             }),
             timeout: command.call.timeout.unwrap_or(tool::shell::DEFAULT_TIMEOUT),
         };
-        call.state =
-            State::Running(Box::new(Running { command, since: now, output: OutputBuffer::default(), ending: None }));
+        call.state = State::Running(Box::new(Running {
+            command,
+            since: now,
+            output: OutputBuffer::default(),
+            ending: None,
+            orphaned: false,
+        }));
         Some(started)
     }
 
@@ -225,6 +232,24 @@ impl Calls {
             State::Running(running) => Some((CallKey { turn: self.turn, index }, running.since)),
             _ => None,
         })
+    }
+
+    /// The command that runs now was the dead executor's; the next one will not be.
+    pub(super) fn executor_replaced(&mut self) {
+        for call in &mut self.list {
+            if let State::Running(running) = &mut call.state {
+                running.orphaned = true;
+            }
+        }
+    }
+
+    /// The command that a dead executor was told to run, and since when.
+    pub(super) fn orphaned(&self) -> Option<(CallKey, Instant)> {
+        let (call, since) = self.running()?;
+        let State::Running(running) = &self.list.get(call.index as usize)?.state else {
+            return None;
+        };
+        running.orphaned.then_some((call, since))
     }
 
     pub(super) fn wrote(&mut self, call: CallKey, stream: ExecOutputStream, chunk: &[u8]) -> Option<EventMsg> {

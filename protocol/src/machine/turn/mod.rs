@@ -100,7 +100,9 @@ pub enum Input {
         /// How long it ran.
         duration: Duration,
     },
-    /// The executor was replaced; what it ran is gone.
+    /// The executor died; commands that start from now on are another's.
+    ExecutorReplaced,
+    /// What a replaced executor ran is gone.
     CallsLost,
     /// End now.
     Stop,
@@ -274,8 +276,9 @@ impl Turn {
             }
             Input::CallOutput { call, stream, chunk } => publish(self.calls.wrote(call, stream, &chunk), &mut out),
             Input::CallEnded { call, end, duration } => self.call_ended(call, &end, duration, now, &mut out),
+            Input::ExecutorReplaced => self.calls.executor_replaced(),
             Input::CallsLost => {
-                if let Some((call, since)) = self.calls.running() {
+                if let Some((call, since)) = self.calls.orphaned() {
                     self.call_ended(call, &CallEnd::Lost, now.duration_since(since), now, &mut out);
                 }
             }
