@@ -55,10 +55,18 @@ fn command(members: &Map<String, Value>) -> Result<Vec<String>, String> {
         Some(_) => return Err(NOT_WORDS.into()),
     };
     if words.first().is_none_or(String::is_empty) {
-        return Err("`command` must not be empty".into());
+        return Err(NO_WORDS.into());
     }
     Ok(words)
 }
+
+/// The text to answer the model with for a call that names no program.
+#[must_use]
+pub fn no_words() -> String {
+    bad_arguments(NO_WORDS)
+}
+
+const NO_WORDS: &str = "`command` must not be empty";
 
 const NOT_WORDS: &str = "`command` must be an array of strings";
 

@@ -107,6 +107,9 @@ impl Calls {
             ItemBody::FunctionCall { call_id, name, arguments } => {
                 self.add_function(call_id, tool::parse(name, arguments), settings)
             }
+            ItemBody::LocalShellCall { call_id, command, .. } if command.first().is_none_or(String::is_empty) => {
+                self.add_function(call_id, Err(tool::shell::no_words()), settings)
+            }
             ItemBody::LocalShellCall { call_id, command, timeout_ms, working_directory } => {
                 let call = ShellCall {
                     command: command.clone(),
