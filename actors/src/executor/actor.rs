@@ -76,7 +76,13 @@ impl Handler<StartCall> for Executor {
     type Result = ();
 
     /// The machines do not let a confined command get here while there is no sandbox; this is the last door.
+    ///
+    /// A turn may have sent this with its last breath, after the sweep that followed its task's death: nobody would
+    /// end such a command.
     fn handle(&mut self, start: StartCall, _: &mut Context<Self>) {
+        if start.ended.upgrade().is_none() {
+            return;
+        }
         if start.call.confinement == Confinement::Unconfined {
             return self.run(start);
         }
