@@ -1,0 +1,55 @@
+//! Nothing hangs. When the UI says no more and everything outside has had its time, a task has ended or waits for a
+//! person, and a session that is to end has ended.
+
+use crate::{
+    script::{Farewell, Say, Step, any_script},
+    trace::Seen,
+    world,
+};
+use llmx_protocol::wire::event::EventMsg;
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn every_task_ends(script in any_script()) {
+        let trace = world::run(&script);
+        let waits_for_a_person = trace.close.open_questions > 0;
+        let tasks = trace.tasks();
+        for (i, task) in tasks.iter().enumerate() {
+            let is_last = i + 1 == tasks.len();
+            prop_assert!(task.terminal_at().is_some() || is_last && waits_for_a_person, "{:?} hangs", task.task);
+        }
+        prop_assert!(trace.close.task_runs || !waits_for_a_person, "a question without a task");
+        prop_assert!(!trace.close.task_runs || waits_for_a_person, "the session waits for a task that is over");
+    }
+
+    #[test]
+    fn a_session_that_is_to_end_ends(mut script in any_script(), leaves: bool) {
+        script.farewell = if leaves { Farewell::Leave } else { Farewell::NoMoreInput };
+        let trace = world::run(&script);
+        prop_assert!(trace.close.end.is_some(), "{:?}", trace.close);
+    }
+
+    #[test]
+    fn shutdown_is_the_last_word(mut script in any_script()) {
+        script.steps.push(Step::Say { say: Say::Shutdown, id: crate::script::Name::Fresh });
+        script.setup.configured = true;
+        let trace = world::run(&script);
+        let crashed = trace.seen.iter().any(|s| matches!(s, Seen::Crash(crate::script::Who::Session)));
+        prop_assert!(crashed || trace.close.end.is_some(), "{:?}", trace.close);
+        let last = trace.events().last().map(|e| &e.msg);
+        let said = trace.events().any(|e| e.msg == EventMsg::ShutdownComplete);
+        prop_assert!(!said || last == Some(&EventMsg::ShutdownComplete), "{last:?}");
+    }
+
+    #[test]
+    fn without_crashes_no_more_input_lets_everything_finish(mut script in any_script()) {
+        script.farewell = Farewell::NoMoreInput;
+        script.steps.retain(|s| !matches!(s, Step::Crash(_)));
+        script.afterwards.retain(|s| !matches!(s, Step::Crash(_)));
+        let trace = world::run(&script);
+        for task in trace.tasks() {
+            prop_assert!(task.terminal_at().is_some(), "{:?}", task.task);
+        }
+    }
+}

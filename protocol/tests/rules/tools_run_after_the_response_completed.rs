@@ -1,0 +1,32 @@
+//! No tool runs, and nobody is asked, while the model may still take its answer back.
+
+use crate::{script::any_script, trace::Seen, world};
+use llmx_protocol::{
+    ids::{Attempt, TurnId},
+    wire::event::EventMsg,
+};
+use proptest::prelude::*;
+use std::collections::HashSet;
+
+proptest! {
+    #[test]
+    fn tools_run_after_the_response_completed(script in any_script()) {
+        let mut completed: HashSet<TurnId> = HashSet::new();
+        let mut current = (TurnId(0), Attempt(0));
+        for seen in &world::run(&script).seen {
+            match seen {
+                Seen::Request(request) => current = current.max((request.turn, request.attempt)),
+                Seen::Completed { turn, attempt, .. } => {
+                    completed.extend((current == (*turn, *attempt)).then_some(*turn));
+                }
+                Seen::Starts { call, .. } => prop_assert!(completed.contains(&call.turn), "{call:?} starts"),
+                Seen::Asked { question, .. } => {
+                    prop_assert!(completed.contains(&question.call.turn), "{:?} asks", question.call);
+                }
+                _ => if matches!(seen.msg(), Some(EventMsg::PlanUpdate(_) | EventMsg::ExecCommandBegin(_))) {
+                    prop_assert!(completed.contains(&current.0), "{seen:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A finished turn says so once: when its tools are done, before anything further is asked of the model.
+
+use crate::{script::any_script, trace::Seen, world};
+use llmx_protocol::{ids::TurnId, wire::event::EventMsg};
+use proptest::prelude::*;
+use std::collections::HashMap;
+
+/// What a task has done since its last `turn_complete`.
+#[derive(Default)]
+struct Since {
+    asked: Option<TurnId>,
+    completed: bool,
+    turn_completes: usize,
+}
+
+proptest! {
+    #[test]
+    fn turn_complete_once_after_its_tools_before_the_next_request(script in any_script()) {
+        for task in world::run(&script).tasks() {
+            let mut turn = Since::default();
+            for seen in task.until_terminal() {
+                match seen {
+                    // A turn whose task died may say a last word while the next task runs.
+                    Seen::Request(request) if request.task != task.task => {}
+                    Seen::Request(request) if turn.asked == Some(request.turn) => {
+                        prop_assert_eq!(turn.turn_completes, 0, "a further try of a turn that is complete");
+                    }
+                    Seen::Request(request) => {
+                        prop_assert!(turn.asked.is_none() || turn.turn_completes == 1, "{:?} begins", request.turn);
+                        turn = Since { asked: Some(request.turn), ..Since::default() };
+                    }
+                    Seen::Completed { turn: of, .. } => turn.completed |= turn.asked == Some(*of),
+                    _ => match seen.msg() {
+                        Some(EventMsg::TurnComplete { .. }) => {
+                            turn.turn_completes += 1;
+                            prop_assert!(turn.completed && turn.turn_completes == 1, "{:?}", turn.asked);
+                        }
+                        Some(EventMsg::ExecCommandBegin(_) | EventMsg::ExecCommandEnd(_) | EventMsg::PlanUpdate(_)) => {
+                            prop_assert_eq!(turn.turn_completes, 0, "{:?} after turn_complete", seen.msg());
+                        }
+                        _ => {}
+                    },
+                }
+            }
+            if task.events().any(|m| matches!(m, EventMsg::TaskComplete { .. })) {
+                prop_assert_eq!(turn.turn_completes, 1, "{:?} completes without its last turn", task.task);
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_is_named_as_its_response_was(script in any_script()) {
+        let trace = world::run(&script);
+        let mut named = HashMap::new();
+        let mut said = Vec::new();
+        let mut turn = TurnId(0);
+        for seen in &trace.seen {
+            match seen {
+                Seen::Request(request) => turn = turn.max(request.turn),
+                // What follows the end of a response is not part of it.
+                Seen::Completed { turn, response, .. } => {
+                    named.entry(*turn).or_insert_with(|| response.id.clone());
+                }
+                _ => if let Some(EventMsg::TurnComplete { response_id }) = seen.msg() {
+                    let Some(id) = response_id else { return Err(TestCaseError::fail("no bookmark")) };
+                    if let Some(Some(name)) = named.get(&turn) {
+                        prop_assert_eq!(id, name);
+                    }
+                    prop_assert!(!id.as_str().is_empty() && !said.contains(id), "{id:?} again");
+                    said.push(id.clone());
+                }
+            }
+        }
+    }
+}

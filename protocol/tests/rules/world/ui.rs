@@ -1,0 +1,159 @@
+//! The UI: what it says, given what it was told.
+
+use super::{SessionMail, World};
+use crate::{
+    script::{Farewell, From, Name, Say, Which},
+    trace::Seen,
+};
+use llmx_protocol::{
+    ids::{CallId, ResponseId, SubmissionId},
+    machine::session,
+    wire::{
+        decision::ReviewDecision,
+        event::EventMsg,
+        item::UserInput,
+        op::{ConfigureSession, Op, OverrideTurnContext, UserTurn},
+        policy::ReasoningSummary,
+        submission::{BadSubmission, Submission},
+    },
+};
+
+#[derive(Default)]
+pub(super) struct Ui {
+    names: Vec<SubmissionId>,
+}
+
+impl World {
+    pub(super) fn configure(&mut self) {
+        self.submit(Name::Fresh, Op::ConfigureSession(Box::new(configure_session("/work"))));
+    }
+
+    pub(super) fn say(&mut self, say: &Say, name: Name) {
+        if matches!(say, Say::BadLine) {
+            let id = self.name(name);
+            let bad = BadSubmission { id, message: "unknown op `fly`".into() };
+            return self.send(session::Input::Submit(Err(bad)));
+        }
+        let op = self.op(say);
+        self.submit(name, op);
+    }
+
+    pub(super) fn say_farewell(&mut self, farewell: Farewell) {
+        match farewell {
+            Farewell::Stays => {}
+            Farewell::NoMoreInput => self.send(session::Input::NoMoreInput),
+            Farewell::Leave => self.send(session::Input::Leave),
+        }
+    }
+
+    /// What is said while the session is being rebuilt waits for it; what is said after its end is not heard.
+    fn send(&mut self, input: session::Input) {
+        match &mut self.session {
+            Some(session) => session.mail.push_back(SessionMail::Input(input)),
+            None if self.rebuild_by.is_some() => self.insisted.push(input),
+            None => {}
+        }
+    }
+
+    fn submit(&mut self, name: Name, op: Op) {
+        let id = self.name(name);
+        self.send(session::Input::Submit(Ok(Submission { id, op })));
+    }
+
+    fn name(&mut self, name: Name) -> SubmissionId {
+        let names = &mut self.ui.names;
+        match name {
+            Name::Used(k) if !names.is_empty() => names[usize::from(k) % names.len()].clone(),
+            _ => {
+                names.push(SubmissionId::from(format!("s{}", names.len())));
+                names[names.len() - 1].clone()
+            }
+        }
+    }
+
+    fn op(&self, say: &Say) -> Op {
+        match say {
+            Say::Configure { approval, sandbox, absolute } => Op::ConfigureSession(Box::new(ConfigureSession {
+                approval_policy: Some(*approval),
+                sandbox_policy: Some(sandbox.clone()),
+                ..configure_session(if *absolute { "/work" } else { "work" })
+            })),
+            Say::UserInput { from } => {
+                Op::UserInput { items: self.words(), last_response_id: self.last_response_id(*from) }
+            }
+            Say::UserTurn { from, approval, sandbox } => Op::UserTurn(Box::new(UserTurn {
+                items: self.words(),
+                last_response_id: self.last_response_id(*from),
+                cwd: "/work".into(),
+                approval_policy: *approval,
+                sandbox_policy: sandbox.clone(),
+                model: "another-model".into(),
+                effort: None,
+                summary: ReasoningSummary::Auto,
+                final_output_json_schema: None,
+            })),
+            Say::EmptyInput => Op::UserInput { items: Vec::new(), last_response_id: None },
+            Say::Interrupt => Op::Interrupt,
+            Say::Decide { which, decision, patch } => self.decide(*which, *decision, *patch),
+            Say::Override { approval, absolute } => Op::OverrideTurnContext(Box::new(OverrideTurnContext {
+                cwd: Some(if *absolute { "/elsewhere" } else { "elsewhere" }.into()),
+                approval_policy: *approval,
+                ..OverrideTurnContext::default()
+            })),
+            Say::Shutdown => Op::Shutdown,
+            Say::NotBuilt | Say::BadLine => Op::Undo,
+        }
+    }
+
+    fn words(&self) -> Vec<UserInput> {
+        vec![UserInput::Text { text: format!("wish {}", self.ui.names.len()) }]
+    }
+
+    fn last_response_id(&self, from: From) -> Option<ResponseId> {
+        match from {
+            From::TheEnd => None,
+            From::Unknown => Some("resp_unknown".into()),
+            From::Bookmark(k) => nth_last(self.bookmarks(), k),
+        }
+    }
+
+    fn bookmarks(&self) -> Vec<ResponseId> {
+        let bookmark = |seen: &Seen| match seen.msg() {
+            Some(EventMsg::TurnComplete { response_id }) => response_id.clone(),
+            _ => None,
+        };
+        self.seen.iter().filter_map(bookmark).collect()
+    }
+
+    fn questions(&self) -> Vec<(String, CallId)> {
+        let question = |seen: &Seen| match seen.event() {
+            Some(event) => match &event.msg {
+                EventMsg::ExecApprovalRequest(request) => Some((event.id.as_str().to_owned(), request.call_id.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.seen.iter().filter_map(question).collect()
+    }
+
+    fn decide(&self, which: Which, decision: ReviewDecision, patch: bool) -> Op {
+        let asked = |k| nth_last(self.questions(), k).unwrap_or_else(|| ("s1".into(), CallId::from("call_1_0")));
+        let (id, call_id) = match which {
+            Which::OldestOfTask => (asked(0).0, None),
+            Which::Call(k) => (asked(k).0, Some(asked(k).1)),
+            Which::CallAsId(k) => (asked(k).1.as_str().to_owned(), None),
+            Which::WrongCall => (asked(0).0, Some(CallId::from("no_such_call"))),
+            Which::WrongTask => ("no_such_task".into(), Some(asked(0).1)),
+        };
+        if patch { Op::PatchApproval { id, call_id, decision } } else { Op::ExecApproval { id, call_id, decision } }
+    }
+}
+
+fn configure_session(cwd: &str) -> ConfigureSession {
+    ConfigureSession { cwd: Some(cwd.into()), ..ConfigureSession::default() }
+}
+
+fn nth_last<T: Clone>(list: Vec<T>, k: u8) -> Option<T> {
+    let n = list.len();
+    list.into_iter().nth(n.checked_sub(1 + usize::from(k) % n.max(1))?)
+}
