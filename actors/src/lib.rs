@@ -13,6 +13,8 @@ pub mod replay;
 pub mod session;
 pub mod supervise;
 pub mod task;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod turn;
 
 /// The README's example of embedding is compiled with the documentation tests.

@@ -83,12 +83,12 @@ impl Engine {
         let seat = self.seat(&id, &entry, context);
         let (tether, outbox_at) = (entry.outbox_line.tether(), entry.outbox.clone());
         let engine = context.address();
-        entry.hub.run(async move {
+        entry.hub.run(self.options.observed(&id, async move {
             let parent = engine.downgrade().recipient();
             let outbox = start_watched(OutboxId(seat.id.clone()), parent, |_| Outbox::new(subscriber, tether));
             outbox_at.send_replace(Some(outbox.clone()));
             seat.start(outbox, Memory::default());
-        });
+        }));
         self.registry.insert(id.clone(), handle.clone());
         self.sessions.insert(id, entry);
         handle
@@ -122,7 +122,7 @@ impl Engine {
         let entry = &self.sessions[id];
         let seat = self.seat(id, entry, context);
         let (closed, why) = (entry.whereabouts.clone(), why.to_owned());
-        entry.hub.run(async move {
+        entry.hub.run(self.options.observed(id, async move {
             if tokio::time::timeout(FAMILY_DEADLINE, seat.family.slack()).await.is_err() {
                 tracing::error!(session = %seat.id, "commands of a dead session still run");
             }
@@ -135,7 +135,7 @@ impl Engine {
                 give_up(&outbox, &memory, why);
                 closed.send_replace(Whereabouts::Closed);
             }
-        });
+        }));
     }
 
     fn forget(&mut self, id: &SessionId) {

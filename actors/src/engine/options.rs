@@ -7,6 +7,7 @@ use crate::{
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
 };
 use llmx_protocol::{
+    ids::SessionId,
     machine::settings::{Defaults, Enforcement, ReasoningShown},
     model::provider::{Provider, Providers},
 };
@@ -36,6 +37,9 @@ pub struct EngineOptions {
     pub model_window: u32,
     /// What commands may have under way in a session, in bytes.
     pub output_window: u32,
+    /// Where tests look at the engine's actors and make them crash.
+    #[cfg(feature = "testkit")]
+    pub harness: crate::testkit::Harness,
 }
 
 impl EngineOptions {
@@ -60,6 +64,8 @@ impl EngineOptions {
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),
             model_window: MODEL_WINDOW,
             output_window: OUTPUT_WINDOW,
+            #[cfg(feature = "testkit")]
+            harness: crate::testkit::Harness::default(),
         }
     }
 }
@@ -70,6 +76,23 @@ fn commands_policy(config: &Config) -> process::ShellEnvironmentPolicy {
     let keys = config.providers.values().filter_map(|p| p.env_key.as_deref());
     policy.exclude.extend(keys.map(process::NamePattern::new));
     policy
+}
+
+impl EngineOptions {
+    /// `work`, whose actors tests see as those of `session`.
+    #[cfg(feature = "testkit")]
+    pub(super) fn observed<W: Future<Output = ()>>(
+        &self,
+        session: &SessionId,
+        work: W,
+    ) -> impl Future<Output = ()> + use<W> {
+        self.harness.observe(session, work)
+    }
+
+    #[cfg(not(feature = "testkit"))]
+    pub(super) fn observed<W>(&self, _: &SessionId, work: W) -> W {
+        work
+    }
 }
 
 fn defaults(config: &Arc<Config>, notices: Vec<String>) -> Defaults {

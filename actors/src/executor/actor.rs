@@ -1,7 +1,7 @@
 use super::{CallEnded, KillCall, Order, Runner, StartCall, Sweep, Swept, run::Run};
 use crate::{
     flow::Credits,
-    supervise::{Lifeline, Tether},
+    supervise::{Lifeline, Tether, crash_point},
 };
 use actix::{Actor, Context, Handler};
 use llmx_protocol::machine::{
@@ -80,6 +80,7 @@ impl Handler<StartCall> for Executor {
     /// A turn may have sent this with its last breath, after the sweep that followed its task's death: nobody would
     /// end such a command.
     fn handle(&mut self, start: StartCall, _: &mut Context<Self>) {
+        crash_point::<Self>(&"StartCall");
         if start.ended.upgrade().is_none() {
             return;
         }
@@ -97,6 +98,7 @@ impl Handler<KillCall> for Executor {
     type Result = ();
 
     fn handle(&mut self, KillCall(call): KillCall, _: &mut Context<Self>) {
+        crash_point::<Self>(&"KillCall");
         let grace = self.graces.get(&call).copied().unwrap_or_default();
         self.kill(call, grace);
     }
@@ -106,6 +108,7 @@ impl Handler<Sweep> for Executor {
     type Result = ();
 
     fn handle(&mut self, Sweep { done }: Sweep, _: &mut Context<Self>) {
+        crash_point::<Self>(&"Sweep");
         for call in self.running.keys() {
             self.kill(*call, Duration::ZERO);
         }

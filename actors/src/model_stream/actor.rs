@@ -1,5 +1,8 @@
 use super::{CloseStream, ModelEnded, ModelRequest, ModelSaid, Transport, pump};
-use crate::{flow::Credits, supervise::Tether};
+use crate::{
+    flow::Credits,
+    supervise::{Tether, crash_point},
+};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakRecipient, WrapFuture};
 use llmx_protocol::ids::Attempt;
 use std::sync::Arc;
@@ -34,6 +37,7 @@ impl Actor for ModelStream {
         let sink = pump::Sink { attempt: self.attempt, turn: self.said.clone(), credits: self.credits.clone() };
         let pump = pump::run(self.transport.clone(), request, sink);
         context.spawn(pump.into_actor(self).map(|how, stream: &mut Self, context: &mut Context<Self>| {
+            crash_point::<Self>(&"Ended");
             if let Some(turn) = stream.ended.upgrade() {
                 turn.do_send(ModelEnded { attempt: stream.attempt, how });
             }
@@ -47,6 +51,7 @@ impl Handler<CloseStream> for ModelStream {
 
     /// The pump, and with it the connection, is dropped before the turn is told that this actor is gone.
     fn handle(&mut self, _: CloseStream, context: &mut Context<Self>) {
+        crash_point::<Self>(&"CloseStream");
         context.stop();
     }
 }

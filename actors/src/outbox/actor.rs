@@ -1,5 +1,5 @@
 use super::{Close, Delivery, Publish, Recall, Remember, Subscribe, Subscriber};
-use crate::supervise::Tether;
+use crate::supervise::{Tether, crash_point};
 use actix::{Actor, ActorContext, Context, Handler, MessageResult};
 use bytes::Bytes;
 use llmx_protocol::{
@@ -64,6 +64,7 @@ impl Handler<Publish> for Outbox {
     type Result = ();
 
     fn handle(&mut self, Publish { origin, id, mut msgs, credit }: Publish, _: &mut Context<Self>) {
+        crash_point::<Self>(&"Publish");
         msgs.retain(|msg| self.gate.admits(origin, msg));
         if msgs.is_empty() {
             return;
@@ -77,6 +78,7 @@ impl Handler<Remember> for Outbox {
     type Result = ();
 
     fn handle(&mut self, Remember(record): Remember, _: &mut Context<Self>) {
+        crash_point::<Self>(&"Remember");
         self.memory.fold(record);
     }
 }
@@ -85,6 +87,7 @@ impl Handler<Recall> for Outbox {
     type Result = MessageResult<Recall>;
 
     fn handle(&mut self, _: Recall, _: &mut Context<Self>) -> MessageResult<Recall> {
+        crash_point::<Self>(&"Recall");
         MessageResult(self.memory.clone())
     }
 }
@@ -101,6 +104,7 @@ impl Handler<Close> for Outbox {
     type Result = ();
 
     fn handle(&mut self, Close(end): Close, context: &mut Context<Self>) {
+        crash_point::<Self>(&"Close");
         for subscriber in &mut self.subscribers {
             subscriber.close(&end);
         }

@@ -3,7 +3,7 @@ use crate::{
     executor::{Executor, Runner, Sweep, Swept},
     flow::Credit,
     outbox::{Publish, Remember},
-    supervise::{ChildExited, Lifeline, Tether, Timer, now, start_watched},
+    supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     task::{BookmarkMade, Family, QuestionAsked, StopTask, Task, TaskFinished, TaskParts},
     turn::{Answered, CallsLost, ReplaceExecutor},
 };
@@ -74,6 +74,7 @@ impl Session {
     }
 
     fn step(&mut self, input: Input, context: &mut Context<Self>) {
+        crash_point::<Self>(&input);
         for effect in self.machine.apply(input, now()) {
             self.perform(effect, context);
         }
@@ -87,6 +88,7 @@ impl Session {
     }
 
     fn perform(&mut self, effect: Effect, context: &mut Context<Self>) {
+        crash_point::<Self>(&effect);
         let outbox = &self.parts.family.outbox;
         match effect {
             Effect::Record(record) => outbox.do_send(Remember(record)),

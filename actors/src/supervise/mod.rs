@@ -4,10 +4,12 @@
 //! starts a child with [`start_watched`], learns of its end last, and a restart is a new struct within a
 //! [`RestartBudget`](llmx_protocol::machine::restart::RestartBudget).
 
+mod harnessed;
 mod tether;
 mod timer;
 mod watch;
 
+pub(crate) use self::harnessed::crash_point;
 pub use self::{
     tether::{Lifeline, Tether},
     timer::Timer,

@@ -1,6 +1,7 @@
 //! A child never outlives its parent: an actor with a timer, a pump or a running future lives on when its last address
 //! is dropped, and a parent that panics cannot say goodbye.
 
+use super::crash_point;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tokio::sync::watch;
 
@@ -43,8 +44,9 @@ impl Tether {
         while self.0.changed().await.is_ok() {}
     }
 
-    /// Stops the actor of `context` when the parent is gone.
+    /// Stops the actor of `context` when the parent is gone. To be called first thing in `started`.
     pub fn hold<A: Actor<Context = Context<A>>>(mut self, context: &mut Context<A>, actor: &A) {
+        crash_point::<A>(&"Start");
         let gone = async move { self.cut().await };
         context.spawn(gone.into_actor(actor).map(|(), _, context: &mut Context<A>| context.stop()));
     }

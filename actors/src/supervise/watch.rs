@@ -1,5 +1,6 @@
 //! Start an actor so that its parent always learns how it ended.
 
+use super::harnessed::inherit;
 use actix::{Actor, Addr, AsyncContext, Context, Message, WeakRecipient};
 use futures_util::FutureExt;
 use std::{any::Any, panic::AssertUnwindSafe};
@@ -48,7 +49,7 @@ where
     let mut context = Context::new();
     let address = context.address();
     let made = std::panic::catch_unwind(AssertUnwindSafe(|| make(&mut context)));
-    actix::spawn(async move {
+    actix::spawn(inherit::<A, _>(async move {
         let exit = match made {
             Err(panic) => Exit::Panicked(panic_text(panic.as_ref())),
             Ok(actor) => run(context, actor).await,
@@ -56,7 +57,7 @@ where
         if let Some(parent) = parent.upgrade() {
             parent.do_send(ChildExited { child, exit });
         }
-    });
+    }));
     address
 }
 

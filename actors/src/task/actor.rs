@@ -5,7 +5,7 @@ use crate::{
     model_stream::Transport,
     outbox::{Outbox, Publish},
     session::Session,
-    supervise::{ChildExited, Lifeline, Tether, Timer, now, start_watched},
+    supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     turn::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, Turn, TurnFinished, TurnParts},
 };
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakAddr};
@@ -75,6 +75,7 @@ impl Task {
     }
 
     fn step(&mut self, input: Input, context: &mut Context<Self>) {
+        crash_point::<Self>(&input);
         for effect in self.machine.apply(input, now()) {
             self.perform(effect, context);
         }
@@ -85,6 +86,7 @@ impl Task {
     }
 
     fn perform(&mut self, effect: Effect, context: &mut Context<Self>) {
+        crash_point::<Self>(&effect);
         match effect {
             Effect::Publish(msg) => self.publish(msg),
             Effect::StartTurn(start, prompt) => self.start_turn(*start, prompt, context),

@@ -4,7 +4,7 @@ use crate::{
     flow::{Credit, Credits},
     model_stream::{CloseStream, ModelEnded, ModelRequest, ModelSaid, ModelStream, Transport},
     outbox::{Outbox, Publish},
-    supervise::{ChildExited, Exit, Lifeline, Tether, Timer, now, start_watched},
+    supervise::{ChildExited, Exit, Lifeline, Tether, Timer, crash_point, now, start_watched},
 };
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakRecipient};
 use llmx_protocol::{
@@ -89,6 +89,7 @@ impl Turn {
 
     fn steps(&mut self, inputs: impl IntoIterator<Item = Input>, credit: Option<Credit>, context: &mut Context<Self>) {
         for input in inputs {
+            crash_point::<Self>(&input);
             for effect in self.machine.apply(input, now()) {
                 self.perform(effect, credit.as_ref(), context);
             }
@@ -101,6 +102,7 @@ impl Turn {
     }
 
     fn perform(&mut self, effect: Effect, credit: Option<&Credit>, context: &mut Context<Self>) {
+        crash_point::<Self>(&effect);
         if let Effect::Publish(msg) = effect {
             self.said.push(msg);
             return;
