@@ -13,6 +13,8 @@ use std::{
 
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
+/// Between the chunks of what never ends.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// A [`Runner`] whose processes follow the script of their first word, or end well at once where there is none. All
 /// clones are one.
@@ -68,7 +70,7 @@ impl Process {
         self.then(Step::Write(text.into()))
     }
 
-    /// Writes `chunk` bytes again and again, as fast as they are taken.
+    /// Writes `chunk` bytes for ever, every millisecond if they are taken.
     #[must_use]
     pub fn never_stops_writing(self, chunk: usize) -> Self {
         self.then(Step::WriteEndlessly("x".repeat(chunk).into()))
@@ -204,7 +206,7 @@ async fn play(mut steps: VecDeque<Step>, commands: &ScriptedCommands, sink: &mut
             Step::Write(bytes) => write(bytes, commands, sink).await,
             Step::WriteEndlessly(bytes) => loop {
                 write(bytes.clone(), commands, sink).await;
-                tokio::task::yield_now().await;
+                tokio::time::sleep(A_MOMENT).await;
             },
             Step::Pause(pause) => tokio::time::sleep(pause).await,
             Step::Wait(gate) => gate.pass().await,

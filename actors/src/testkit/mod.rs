@@ -23,6 +23,7 @@ mod answer;
 mod commands;
 mod gate;
 mod harness;
+pub mod invariants;
 mod model;
 mod probe;
 mod runtime;

@@ -15,6 +15,9 @@ use std::{
     time::Duration,
 };
 
+/// Between the chunks of what never ends.
+const A_MOMENT: Duration = Duration::from_millis(1);
+
 /// A [`Transport`] that answers from a script. A request gets the next answer of its session's own script, else of
 /// the common one; when both are used up, the model says `done`. All clones are one.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +65,19 @@ impl ScriptedModel {
     #[must_use]
     pub fn requests(&self) -> Vec<SeenRequest> {
         self.state().requests.clone()
+    }
+
+    /// How many requests there were so far, in all sessions.
+    #[must_use]
+    pub fn request_count(&self) -> usize {
+        self.state().requests.len()
+    }
+
+    /// Drops what is left of all scripts.
+    pub fn forget_scripts(&self) {
+        let state = &mut *self.state();
+        state.common.clear();
+        state.own.clear();
     }
 
     /// How many connections of a session are open: requests under way and answers not dropped.
@@ -144,8 +160,8 @@ impl Connection {
         while let Some(step) = self.answer.steps.pop_front() {
             if let Step::SendEndlessly(_) = &step {
                 self.answer.steps.push_front(step.clone());
-                // The real one waits for its socket now and then; this one must not keep its thread for itself.
-                tokio::task::yield_now().await;
+                // Time must go on, else nobody finds out that this one does.
+                tokio::time::sleep(A_MOMENT).await;
             }
             match step {
                 Step::Send(bytes) | Step::SendEndlessly(bytes) => return Ok(Some(bytes)),

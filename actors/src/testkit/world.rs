@@ -113,10 +113,12 @@ pub struct Seen {
     pub live_commands: usize,
     /// How many connections to the model were open, of this session.
     pub open_answers: usize,
+    /// How many requests the model had got, of all sessions.
+    pub requests: usize,
 }
 
 enum Delivered {
-    Events { delivery: Delivery, live_commands: usize, open_answers: usize },
+    Events { delivery: Delivery, live_commands: usize, open_answers: usize, requests: usize },
     End(SessionEnd),
 }
 
@@ -131,8 +133,9 @@ struct Tap {
 impl Subscriber for Tap {
     fn deliver(&mut self, delivery: Delivery) -> Result<(), Gone> {
         let open_answers = self.id.get().map_or(0, |id| self.model.open_in(id));
-        let live_commands = self.commands.live();
-        self.to.send(Delivered::Events { delivery, live_commands, open_answers }).map_err(|_| Gone)
+        let (live_commands, requests) = (self.commands.live(), self.model.request_count());
+        let events = Delivered::Events { delivery, live_commands, open_answers, requests };
+        self.to.send(events).map_err(|_| Gone)
     }
 
     fn close(&mut self, end: &SessionEnd) {
@@ -247,9 +250,9 @@ impl Ui {
     fn take(&mut self, delivered: Delivered) {
         match delivered {
             Delivered::End(end) => self.end = Some(end),
-            Delivered::Events { delivery, live_commands, open_answers } => {
+            Delivered::Events { delivery, live_commands, open_answers, requests } => {
                 let lines = delivery.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-                self.ahead.extend(lines.map(|line| Seen { event: read(line), live_commands, open_answers }));
+                self.ahead.extend(lines.map(|line| Seen { event: read(line), live_commands, open_answers, requests }));
             }
         }
     }
