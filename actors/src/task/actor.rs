@@ -204,8 +204,10 @@ impl Handler<ReplaceExecutor> for Task {
 impl Handler<CallsLost> for Task {
     type Result = ();
 
-    fn handle(&mut self, lost: CallsLost, _: &mut Context<Self>) {
+    /// Nothing that was started lives any more. That is also what a sweep would have said which died with its executor.
+    fn handle(&mut self, lost: CallsLost, context: &mut Context<Self>) {
         self.tell_turn(lost);
+        self.step(Input::Swept, context);
     }
 }
 
