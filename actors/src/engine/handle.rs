@@ -3,18 +3,14 @@
 use super::{Engine, OpenSession};
 use crate::{
     flow::Credits,
-    outbox::{Outbox, Publish, Subscriber},
-    session::{Leave, NoMoreInput, Session, Submit},
+    outbox::{Outbox, Subscriber},
+    session::{Leave, NoMoreInput, Session, Submit, Unanswered},
 };
 use actix::{Addr, Handler, Message};
 use dashmap::DashMap;
 use llmx_protocol::{
-    ids::{SessionId, SubmissionId},
-    machine::gate::Origin,
-    wire::{
-        event::EventMsg,
-        submission::{BadSubmission, Submission},
-    },
+    ids::SessionId,
+    wire::submission::{BadSubmission, Submission},
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -85,7 +81,7 @@ impl SessionHandle {
 
     /// Hands a line of the UI to the session; returns when it was dealt with or waits for the running task to end.
     /// To be awaited before the next one is sent: that keeps them in order and bounds what is under way. A
-    /// submission with which the session dies is answered with an `error` that names it; it is not tried again.
+    /// submission that the session dies with, or before, is answered with an `error` that names it; it is not tried again.
     ///
     /// # Errors
     /// [`SessionClosed`].
@@ -93,9 +89,9 @@ impl SessionHandle {
         let credit = Some(self.credits.acquire(1).await);
         let id = submission.as_ref().map_or_else(|bad| bad.id.clone(), |s| s.id.clone());
         let session = self.session().await?;
-        if session.send(Submit { submission, credit }).await.is_err() && self.has_crashed(&session).await {
-            self.lost(&id);
-        }
+        let unanswered = Unanswered::new(id, self.outbox.borrow().clone());
+        // A session that dies of it is no error here: the UI is told.
+        let _ = session.send(Submit { submission, credit, unanswered }).await;
         Ok(())
     }
 
@@ -151,26 +147,6 @@ impl SessionHandle {
         match settled.await.as_deref() {
             Ok(Whereabouts::Open(session)) => Ok(session.clone()),
             _ => Err(SessionClosed),
-        }
-    }
-
-    /// Whether a session that takes no mail died, and did not just come to its end: waits until that is known.
-    async fn has_crashed(&self, session: &Addr<Session>) -> bool {
-        let mut whereabouts = self.whereabouts.clone();
-        let fate = whereabouts.wait_for(|w| !matches!(w, Whereabouts::Open(open) if open == session)).await;
-        matches!(fate.as_deref(), Ok(Whereabouts::Starting | Whereabouts::Open(_)))
-    }
-
-    fn lost(&self, id: &SubmissionId) {
-        if let Some(outbox) = &*self.outbox.borrow() {
-            outbox.do_send(Publish {
-                origin: Origin::Session,
-                id: SubmissionId::default(),
-                msgs: vec![EventMsg::error(format!(
-                    "internal error: the session crashed while it took submission `{id}`; send it again"
-                ))],
-                credit: None,
-            });
         }
     }
 }

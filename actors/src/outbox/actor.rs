@@ -1,4 +1,4 @@
-use super::{Close, Delivery, Publish, Recall, Remember, Subscribe, Subscriber};
+use super::{Close, Delivery, Publish, Recall, Remember, Seal, Subscribe, Subscriber};
 use crate::supervise::{Tether, crash_point};
 use actix::{Actor, ActorContext, Context, Handler, MessageResult};
 use bytes::Bytes;
@@ -15,6 +15,7 @@ pub struct Outbox {
     gate: Gate,
     seq: u64,
     memory: Memory,
+    sealed: bool,
     subscribers: Vec<Box<dyn Subscriber>>,
     tether: Tether,
 }
@@ -31,7 +32,14 @@ impl Outbox {
     /// An outbox that has said nothing yet.
     #[must_use]
     pub fn new(subscriber: Box<dyn Subscriber>, tether: Tether) -> Self {
-        Self { gate: Gate::default(), seq: 0, memory: Memory::default(), subscribers: vec![subscriber], tether }
+        Self {
+            gate: Gate::default(),
+            seq: 0,
+            memory: Memory::default(),
+            sealed: false,
+            subscribers: vec![subscriber],
+            tether,
+        }
     }
 
     fn lines(&mut self, id: &SubmissionId, msgs: &[EventMsg]) -> Bytes {
@@ -66,7 +74,7 @@ impl Handler<Publish> for Outbox {
     fn handle(&mut self, Publish { origin, id, mut msgs, credit }: Publish, _: &mut Context<Self>) {
         crash_point::<Self>(&"Publish");
         msgs.retain(|msg| self.gate.admits(origin, msg));
-        if msgs.is_empty() {
+        if self.sealed || msgs.is_empty() {
             return;
         }
         let lines = self.lines(&id, &msgs);
@@ -97,6 +105,14 @@ impl Handler<Subscribe> for Outbox {
 
     fn handle(&mut self, Subscribe(subscriber): Subscribe, _: &mut Context<Self>) {
         self.subscribers.push(subscriber);
+    }
+}
+
+impl Handler<Seal> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, _: Seal, _: &mut Context<Self>) {
+        self.sealed = true;
     }
 }
 

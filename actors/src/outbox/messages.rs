@@ -45,3 +45,8 @@ pub struct Subscribe(pub Box<dyn Subscriber>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Close(pub SessionEnd);
+
+/// The session has said its last word; what mail still says in its name is not heard.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Seal;

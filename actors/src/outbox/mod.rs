@@ -6,6 +6,6 @@ mod subscriber;
 
 pub use self::{
     actor::Outbox,
-    messages::{Close, Publish, Recall, Remember, Subscribe},
+    messages::{Close, Publish, Recall, Remember, Seal, Subscribe},
     subscriber::{Delivery, EventStream, Gone, Subscriber, event_stream},
 };

@@ -2,7 +2,7 @@ use super::{ExecutorId, Leave, NoMoreInput, SessionFinished, Submit};
 use crate::{
     executor::{Executor, Runner, Sweep, Swept},
     flow::Credit,
-    outbox::{Publish, Remember},
+    outbox::{Publish, Remember, Seal},
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     task::{BookmarkMade, Family, QuestionAsked, StopTask, Task, TaskFinished, TaskParts},
     turn::{Answered, CallsLost, ReplaceExecutor},
@@ -11,7 +11,7 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakRecip
 use llmx_protocol::{
     ids::{SessionId, TaskId},
     machine::{
-        session::{self, Effect, Input, Memory},
+        session::{self, Effect, Input, Memory, SessionEnd},
         settings::Defaults,
         task::TaskStart,
     },
@@ -105,6 +105,9 @@ impl Session {
             Effect::ReplaceExecutor => self.replace_executor(context),
             Effect::CallsLost => self.tell_task(CallsLost),
             Effect::Finish(end) => {
+                if end == SessionEnd::Closed {
+                    outbox.do_send(Seal);
+                }
                 if let Some(engine) = self.parts.finished.upgrade() {
                     engine.do_send(SessionFinished { session: self.parts.id.clone(), end });
                 }
@@ -177,9 +180,11 @@ impl Actor for Session {
 impl Handler<Submit> for Session {
     type Result = ();
 
-    fn handle(&mut self, Submit { submission, credit }: Submit, context: &mut Context<Self>) {
+    fn handle(&mut self, Submit { submission, credit, unanswered }: Submit, context: &mut Context<Self>) {
         self.credits.push_back(credit);
         self.step(Input::Submit(submission), context);
+        // One that waits is remembered by now, and answered by the session that takes this one's place.
+        unanswered.answered();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything anyone may send a [`Session`](super::Session) beside its children's reports, and what it tells the engine.
 
+use super::Unanswered;
 use crate::flow::Credit;
 use actix::Message;
 use llmx_protocol::{
@@ -16,6 +17,8 @@ pub struct Submit {
     pub submission: Result<Submission, BadSubmission>,
     /// Dropped when the submission no longer waits: it is what holds a flood of them back.
     pub credit: Option<Credit>,
+    /// Answers it should the session die first.
+    pub unanswered: Unanswered,
 }
 
 /// The UI will send no more: finish what was submitted, then end.

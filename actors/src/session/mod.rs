@@ -2,8 +2,10 @@
 
 mod actor;
 mod messages;
+mod unanswered;
 
 pub use self::{
     actor::{Session, SessionParts},
     messages::{ExecutorId, Leave, NoMoreInput, SessionFinished, Submit},
+    unanswered::Unanswered,
 };
