@@ -1,5 +1,7 @@
 //! An actix application that hosts the engine under an actor of its own.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use llmx_actors::{
     engine::{Engine, EngineOptions, OpenSession, Placement, SessionHandle},

@@ -1,6 +1,8 @@
 //! Back-pressure (DESIGN §3): what a UI does not read pauses the model's socket and the command's pipe, memory stays
 //! bounded, an interrupt gets in at once, and nothing is dropped.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use llmx_actors::testkit::{Answer, Process, Ui, World, in_stopped_time};
 use llmx_protocol::wire::event::EventMsg;
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! The rules of DESIGN §4 on the real actors: whatever the UI, the model and the commands do, and whenever.
 
+#![expect(clippy::expect_used, reason = "helpers of tests")]
+
 use llmx_actors::testkit::{Answer, Gate, Process, ScriptedCommands, Ui, World, in_stopped_time, invariants};
 use llmx_protocol::{
     model::failure::{Failure, FailureKind},
@@ -26,6 +28,8 @@ enum Move {
     /// Answers the oldest or the newest question that it read, perhaps once more.
     Decide(&'static str, Which),
     DecideOnNothing,
+    /// Reads what there is and says yes to every question, newest first.
+    ApproveAll,
     Read(usize),
     Wait(Duration),
     /// Lets everyone do a step.
@@ -58,6 +62,7 @@ fn a_move() -> impl Strategy<Value = Move> {
             Move::Say, Move::GoOnFromBookmark, Move::Configure, Move::Override, Move::Garbage, Move::DecideOnNothing,
         ]),
         10 => (decision, which).prop_map(|(decision, which)| Move::Decide(decision, which)),
+        5 => Just(Move::ApproveAll),
         12 => (1usize..60).prop_map(Move::Read),
         5 => wait.prop_map(|ms| Move::Wait(Duration::from_millis(ms))),
         4 => (1usize..20).prop_map(Move::Step),
@@ -220,6 +225,7 @@ impl Person {
             Move::Garbage => drop(self.submit(json!({"type": "nonsense"})).await),
             Move::DecideOnNothing => drop(self.decide("nobody", None, "approved").await),
             Move::Decide(decision, which) => self.decide_on(decision, *which).await,
+            Move::ApproveAll => self.approve_all().await,
             Move::Read(events) => self.read(*events).await,
             Move::Wait(time) => tokio::time::sleep(*time).await,
             Move::Step(steps) => {
@@ -276,6 +282,13 @@ impl Person {
         let id = self.decide(&task, named, decision).await;
         if decision == "denied" && named.is_some() {
             self.denials.push((id, call));
+        }
+    }
+
+    async fn approve_all(&mut self) {
+        self.read(100).await;
+        while !self.open.is_empty() {
+            self.decide_on("approved", Which::Newest).await;
         }
     }
 
@@ -339,6 +352,9 @@ impl Person {
         }
         if let Some(call) = self.denied().find(|call| self.has_begun(call)) {
             return Err(format!("{call} was denied and begun"));
+        }
+        if self.ui.transcript().contains("gave up waiting") {
+            return Err("somebody gave up waiting, and nothing in here takes that long".into());
         }
         let seen = &self.ui.seen;
         invariants::numbers_have_no_gap(seen)?;

@@ -153,7 +153,7 @@ impl Answer {
         self
     }
 
-    /// Deltas of `chunk` bytes for ever, every millisecond if they are taken.
+    /// Deltas of `chunk` bytes for ever, a hundred times a second if they are taken.
     #[must_use]
     pub fn never_ends(mut self, chunk: usize) -> Self {
         let event = delta_event(self.output.len(), &"x".repeat(chunk));

@@ -14,7 +14,7 @@ use std::{
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 /// Between the chunks of what never ends.
-const A_MOMENT: Duration = Duration::from_millis(1);
+const A_MOMENT: Duration = Duration::from_millis(10);
 
 /// A [`Runner`] whose processes follow the script of their first word, or end well at once where there is none. All
 /// clones are one.
@@ -70,7 +70,7 @@ impl Process {
         self.then(Step::Write(text.into()))
     }
 
-    /// Writes `chunk` bytes for ever, every millisecond if they are taken.
+    /// Writes `chunk` bytes for ever, a hundred times a second if they are taken.
     #[must_use]
     pub fn never_stops_writing(self, chunk: usize) -> Self {
         self.then(Step::WriteEndlessly("x".repeat(chunk).into()))

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Between the chunks of what never ends.
-const A_MOMENT: Duration = Duration::from_millis(1);
+const A_MOMENT: Duration = Duration::from_millis(10);
 
 /// A [`Transport`] that answers from a script. A request gets the next answer of its session's own script, else of
 /// the common one; when both are used up, the model says `done`. All clones are one.
