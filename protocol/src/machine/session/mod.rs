@@ -247,7 +247,9 @@ impl Session {
         for id in self.memory.waiting.clone() {
             self.answer_error(
                 &id,
-                format!("internal error: the session crashed before submission `{id}`; send it again"),
+                format!(
+                    "internal error: the session crashed before it had dealt with submission `{id}`; send it again"
+                ),
                 out,
             );
         }
