@@ -5,6 +5,7 @@
 
 pub mod decision;
 pub mod event;
+pub mod file_change;
 pub mod item;
 pub mod op;
 pub mod parsed_command;
