@@ -10,5 +10,6 @@ pub mod history;
 pub mod ids;
 pub mod machine;
 pub mod model;
+pub mod patch;
 pub mod tool;
 pub mod wire;

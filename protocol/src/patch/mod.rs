@@ -1,0 +1,27 @@
+//! `apply_patch`: the model's patches, from text to a list of changes. Nothing here touches a disk.
+//!
+//! ```text
+//! text ─ parse ─▶ Patch ─ plan(cwd, Files) ─▶ Plan ─▶ changes          for the executor: all of them or none
+//!                                              ├────▶ file_changes     for the approval and the begin event
+//!                                              ├────▶ paths_outside    for the decision whether to ask
+//!                                              └────▶ summary          for the model
+//! TurnDiff ◀─ record(changes) of every patch of a task that was applied; its text is `turn_diff`
+//! ```
+//!
+//! The grammar, the levels of matching and the texts are those of reference `apply-patch.md`. Better than there:
+//!
+//! * several `@@` lines in a row narrow the place step by step;
+//! * lines that are only added go right below the `@@` line that they are given with;
+//! * lines that are kept stay byte for byte as the file has them, added ones get the line ending of their surroundings;
+//! * an empty last line survives; a line `\ No newline at end of file` after the last line leaves the newline out;
+//! * nothing is overwritten: an added file and a moved file need a free name;
+//! * a file may be moved without being changed.
+
+mod error;
+mod grammar;
+mod parse;
+mod print;
+
+pub use error::{ParseError, PatchError};
+pub use grammar::{ChangeLine, Chunk, ChunkEnd, Patch, Section};
+pub use parse::parse;

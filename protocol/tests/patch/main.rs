@@ -1,0 +1,5 @@
+//! `apply_patch` through its public face: reference `apply-patch.md`, its rules and its mistakes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, or says why it is skipped")]
+
+mod parse;
