@@ -17,11 +17,13 @@
 //! * nothing is overwritten: an added file and a moved file need a free name;
 //! * a file may be moved without being changed.
 
+mod diff;
 mod error;
 mod grammar;
 mod parse;
 mod print;
 
+pub use diff::{hunks, unified};
 pub use error::{ParseError, PatchError};
 pub use grammar::{ChangeLine, Chunk, ChunkEnd, Patch, Section};
 pub use parse::parse;
