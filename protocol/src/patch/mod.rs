@@ -18,12 +18,22 @@
 //! * a file may be moved without being changed.
 
 mod diff;
+mod edit;
 mod error;
 mod grammar;
+mod level;
+mod matching;
+mod overlay;
 mod parse;
+mod paths;
+mod plan;
 mod print;
+mod search;
 
 pub use diff::{hunks, unified};
 pub use error::{ParseError, PatchError};
 pub use grammar::{ChangeLine, Chunk, ChunkEnd, Patch, Section};
+pub use overlay::{Change, ChangeKind};
 pub use parse::parse;
+pub use paths::normalise;
+pub use plan::{FileState, Files, Plan, plan};

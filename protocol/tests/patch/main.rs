@@ -2,4 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, or says why it is skipped")]
 
+mod generate;
 mod parse;
+mod plan;
+mod properties;
+mod update;
