@@ -29,6 +29,7 @@ mod paths;
 mod plan;
 mod print;
 mod search;
+mod turn_diff;
 
 pub use diff::{hunks, unified};
 pub use error::{ParseError, PatchError};
@@ -37,3 +38,4 @@ pub use overlay::{Change, ChangeKind};
 pub use parse::parse;
 pub use paths::normalise;
 pub use plan::{FileState, Files, Plan, plan};
+pub use turn_diff::TurnDiff;
