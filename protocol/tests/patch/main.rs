@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails, or says why it is skipped"
 )]
 
+mod command;
 mod diff;
 mod generate;
 mod parse;
