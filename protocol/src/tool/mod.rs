@@ -4,6 +4,7 @@
 //! in [`parse`] and one in [`specs_json`]. Everything that goes wrong with a call is a text for the model, which may try
 //! again; a call never ends a task. The formats are those of reference `model-wire.md` §10 and §11.
 
+pub mod apply_patch;
 pub mod output;
 pub mod shell;
 pub mod update_plan;
