@@ -19,6 +19,31 @@ use std::collections::BTreeMap;
 /// Of a message that never became whole, at most this much is kept for the conversation, in bytes.
 const PARTIAL_KEPT: usize = 256 * 1024;
 
+/// The beginning of a message that is not whole.
+#[derive(Debug, Default)]
+struct Partial {
+    kept: String,
+    omitted: usize,
+}
+
+impl Partial {
+    /// Once something did not fit, nothing more is kept: a text with holes would be a lie.
+    fn push(&mut self, delta: &str) {
+        if self.omitted == 0 && self.kept.len() + delta.len() <= PARTIAL_KEPT {
+            self.kept.push_str(delta);
+        } else {
+            self.omitted += delta.len();
+        }
+    }
+
+    fn text(self) -> String {
+        match self.omitted {
+            0 => self.kept,
+            omitted => format!("{}\n[… {omitted} bytes omitted]", self.kept),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Response {
     turn: TurnId,
@@ -35,7 +60,7 @@ pub(super) struct Response {
     /// Items that a UI was shown, for taking them back.
     shown: Vec<ItemId>,
     /// Messages under way: what was said of them so far.
-    partial: BTreeMap<u32, String>,
+    partial: BTreeMap<u32, Partial>,
     last_message: Option<String>,
 }
 
@@ -88,7 +113,7 @@ impl Response {
         if !self.completed {
             items.retain(|i| matches!(i.body(), ItemBody::Message { .. }));
             let partial = std::mem::take(&mut self.partial);
-            items.extend(partial.values().filter(|t| !t.is_empty()).map(|t| ResponseItem::message("assistant", t)));
+            items.extend(partial.into_values().map(|p| ResponseItem::message("assistant", &p.text())));
         }
         items
     }
@@ -132,7 +157,7 @@ impl Response {
     fn complete(&mut self, incomplete: Option<String>) -> Vec<EventMsg> {
         let mut events = Vec::new();
         for (slot, text) in std::mem::take(&mut self.partial) {
-            events.extend(self.item_done(slot, ResponseItem::message("assistant", &text)));
+            events.extend(self.item_done(slot, ResponseItem::message("assistant", &text.text())));
         }
         if let Some(why) = incomplete {
             self.incomplete = true;
@@ -142,10 +167,7 @@ impl Response {
     }
 
     fn text(&mut self, slot: u32, delta: String) -> Vec<EventMsg> {
-        let partial = self.partial.entry(slot).or_default();
-        if partial.len() + delta.len() <= PARTIAL_KEPT {
-            partial.push_str(&delta);
-        }
+        self.partial.entry(slot).or_default().push(&delta);
         let item_id = Some(self.item_id(slot));
         self.shown_with(slot, ItemKind::Message, EventMsg::AgentMessageDelta { delta, item_id })
     }
