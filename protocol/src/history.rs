@@ -53,6 +53,12 @@ impl History {
         Prompt { all: previous.is_none(), previous, from: self.clone() }
     }
 
+    /// Whether everything that was said is here, and none of it at a server only.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.nodes().last().is_none_or(|first| !first.items.is_empty())
+    }
+
     /// The items, oldest first.
     #[must_use]
     pub fn items(&self) -> Vec<&ResponseItem> {
@@ -137,6 +143,14 @@ mod tests {
         assert_eq!(prompt.items().len(), 2, "{:?}", texts(&prompt.items()));
         assert_eq!(prompt.in_full().items().len(), 3);
         assert_eq!(all.prompt(false).previous, None);
+    }
+
+    #[test]
+    fn a_history_that_only_a_server_has_is_not_whole() {
+        let kept = History::kept_by_server("r1".into()).with(said(&["a"]), None);
+        assert!(!kept.is_whole());
+        assert!(History::default().is_whole());
+        assert!(History::default().with(said(&["a"]), Some("r1".into())).is_whole());
     }
 
     #[test]

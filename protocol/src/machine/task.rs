@@ -214,6 +214,7 @@ impl Task {
                 seed: self.start.seed.wrapping_add(self.turn.0),
             },
             used: self.used,
+            history_is_whole: self.history.is_whole(),
         };
         out.push(Effect::StartTurn(Box::new(start), self.history.prompt(settings.stored_responses)));
     }

@@ -54,6 +54,8 @@ pub struct TurnStart {
     pub retry: RetryPolicy,
     /// Tokens that the session used before.
     pub used: TokenUsage,
+    /// Whether the conversation can be sent in full, should the server have forgotten its part of it.
+    pub history_is_whole: bool,
 }
 
 /// What can happen to a turn.
@@ -320,7 +322,7 @@ impl Turn {
     }
 
     fn retry(&mut self, failure: &Failure, now: Instant, out: &mut Vec<Effect>) {
-        if failure.kind == FailureKind::PreviousResponseNotFound && !self.in_full {
+        if failure.kind == FailureKind::PreviousResponseNotFound && !self.in_full && self.start.history_is_whole {
             self.in_full = true;
             self.take_back_shown(format!("Sending the whole conversation: {}", failure.message), out);
             return self.ask_model(out);
