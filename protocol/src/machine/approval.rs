@@ -225,3 +225,144 @@ impl Approved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fixture;
+
+    const FREE: SandboxPolicy = SandboxPolicy::DangerFullAccess;
+    const CONFINED: SandboxPolicy = SandboxPolicy::ReadOnly;
+
+    fn call(escalate: bool) -> ShellCall {
+        ShellCall { command: vec!["make".into()], workdir: None, timeout: None, escalate, justification: None }
+    }
+
+    fn verdict(ask: AskForApproval, sandbox: &SandboxPolicy, call: &ShellCall, enforcement: Enforcement) -> String {
+        let settings =
+            Settings { approval_policy: ask, sandbox_policy: sandbox.clone(), enforcement, ..fixture::settings() };
+        match decide(&settings, call) {
+            Verdict::Run(Confinement::Sandboxed) => "run".into(),
+            Verdict::Run(Confinement::Unconfined) => "run free".into(),
+            Verdict::Ask(Confinement::Sandboxed) => "ask".into(),
+            Verdict::Ask(Confinement::Unconfined) => "ask free".into(),
+            Verdict::Refuse(Refusal::Policy(why)) => format!("no: {why}"),
+            Verdict::Refuse(Refusal::NoSandbox(why)) => format!("cannot: {why}"),
+        }
+    }
+
+    /// The table of reference `protocol-v1.md` §4.3 for commands that are neither known nor dangerous.
+    #[test]
+    fn who_is_asked() {
+        use AskForApproval::{Never, OnFailure, OnRequest, Untrusted};
+        let check = |ask: AskForApproval, escalate, confined: &str, free: &str| {
+            for (sandbox, expected) in [(&CONFINED, confined), (&FREE, free)] {
+                let verdict = verdict(ask, sandbox, &call(escalate), Enforcement::Full);
+                assert!(verdict.starts_with(expected), "{ask:?} {sandbox:?} {escalate}: {verdict}");
+            }
+        };
+        check(Untrusted, false, "ask", "ask free");
+        check(OnRequest, false, "run", "run free");
+        check(OnFailure, false, "run", "run free");
+        check(Never, false, "run", "run free");
+        check(OnRequest, true, "ask free", "run free");
+        for ask in [Untrusted, OnFailure, Never] {
+            let no = format!("no: approval policy is {}: with_escalated_permissions is refused", ask.as_str());
+            check(ask, true, &no, &no);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_confined_does_not_run_confined() {
+        let cannot = || Enforcement::None("no namespaces".into());
+        let check = |sandbox: &SandboxPolicy, escalate, expected: &str| {
+            let verdict = verdict(AskForApproval::OnRequest, sandbox, &call(escalate), cannot());
+            assert_eq!(verdict, expected);
+        };
+        check(&CONFINED, false, "cannot: sandbox policy read-only cannot be enforced: no namespaces; nothing was run");
+        check(&CONFINED, true, "ask free");
+        check(&FREE, false, "run free");
+    }
+
+    /// Opens questions (`u1/a:make` is call `a` of task `u1`, in the order of their calls) and answers some: `id`,
+    /// perhaps `/call`, `=`, decision.
+    fn check(open: &str, answers: &str, expected: &str, left: &str) {
+        let mut approvals = Approvals::default();
+        for (index, words) in (0..).zip(open.split_whitespace()) {
+            let (name, command) = words.split_once(':').unwrap();
+            let (submission, call) = name.split_once('/').unwrap();
+            let task = TaskId(submission.trim_start_matches('u').parse().unwrap());
+            approvals.open(task, submission.into(), question(index, call, command));
+        }
+        let resolved: Vec<_> = answers.split_whitespace().map(|answer| resolve(&mut approvals, answer)).collect();
+        assert_eq!(resolved.join(" "), expected, "{open}: {answers}");
+        let open: Vec<_> = approvals.list().map(|(_, q)| q.request.call_id.to_string()).collect();
+        assert_eq!(open.join(" "), left, "{answers}");
+    }
+
+    fn resolve(approvals: &mut Approvals, answer: &str) -> String {
+        let (name, decision) = answer.split_once('=').unwrap();
+        let decision = serde_json::from_value(decision.into()).unwrap();
+        let (id, call) = name.split_once('/').map_or((name, None), |(id, call)| (id, Some(CallId::from(call))));
+        match approvals.resolve(id, call.as_ref(), decision) {
+            Resolution::Settled(calls, answer) => {
+                let calls: Vec<_> = calls.iter().map(|c| c.index.to_string()).collect();
+                format!("{answer:?}:{}", calls.join("+"))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn question(index: u32, call: &str, command: &str) -> Question {
+        Question {
+            call: CallKey { turn: TurnId(1), index },
+            request: ExecApprovalRequest {
+                call_id: call.into(),
+                command: vec![command.into()],
+                cwd: "/work".into(),
+                reason: None,
+                parsed_cmd: Vec::new(),
+            },
+            confinement: Confinement::Sandboxed,
+        }
+    }
+
+    #[test]
+    fn an_answer_finds_its_question() {
+        check("u1/a:make u1/b:test", "u1=approved u1=denied u1=approved", "Approved:0 Denied:1 Unknown", "");
+        check("u1/a:make u1/b:test", "u1/b=approved u1/b=approved", "Approved:1 Unknown", "a");
+        check("u1/a:make u1/b:test", "b=allow", "Approved:1", "a");
+        check("u1/a:make", "u2=approved u2/a=approved u1/b=approved", "Unknown Unknown Unknown", "a");
+        check("u1/a:make u1/b:test", "u1/b=abort", "Abort", "a b");
+    }
+
+    #[test]
+    fn approved_for_the_session_covers_the_same_words() {
+        check("u1/a:make u1/b:test u1/c:make", "u1/c=approved_for_session", "Approved:2+0", "b");
+        check("u1/a:make u1/c:make", "u1/c=approved", "Approved:1", "a");
+        let mut approvals = Approvals::default();
+        approvals.open(TaskId(1), "u1".into(), question(0, "a", "make"));
+        let _ = approvals.resolve("u1", None, ReviewDecision::ApprovedForSession);
+        assert!(approvals.covers(&question(5, "z", "make")));
+        assert!(!approvals.covers(&question(5, "z", "test")));
+        let elsewhere = |mut q: Question| {
+            q.request.cwd = "/elsewhere".into();
+            q
+        };
+        assert!(!approvals.covers(&elsewhere(question(5, "z", "make"))));
+        let free = Question { confinement: Confinement::Unconfined, ..question(5, "z", "make") };
+        assert!(!approvals.covers(&free));
+    }
+
+    #[test]
+    fn questions_end_with_their_task() {
+        let mut approvals = Approvals::default();
+        approvals.open(TaskId(1), "u1".into(), question(0, "a", "make"));
+        approvals.open(TaskId(2), "u2".into(), question(1, "b", "make"));
+        approvals.close_task(TaskId(1));
+        assert_eq!(approvals.list().count(), 1);
+        assert_eq!(approvals.resolve("u1", None, ReviewDecision::Approved), Resolution::Unknown);
+        assert!(approvals.close(CallKey { turn: TurnId(1), index: 1 }));
+        assert!(!approvals.close(CallKey { turn: TurnId(1), index: 1 }));
+    }
+}

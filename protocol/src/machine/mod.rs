@@ -6,6 +6,8 @@
 
 pub mod approval;
 pub mod deadline;
+#[cfg(test)]
+mod fixture;
 pub mod gate;
 pub mod restart;
 pub mod retry;

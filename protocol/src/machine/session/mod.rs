@@ -489,3 +489,6 @@ fn unenforceable(settings: &Settings) -> Option<String> {
 fn seed_of(seed: u64, task: TaskId) -> u64 {
     seed.wrapping_add(task.0.wrapping_mul(1_000_003))
 }
+
+#[cfg(test)]
+mod tests;

@@ -463,3 +463,6 @@ fn publish(events: impl IntoIterator<Item = EventMsg>, out: &mut Vec<Effect>) {
 fn gave_up_waiting_for(what: &str) -> EventMsg {
     EventMsg::warning(format!("gave up waiting for {what} to end after {} s", STOP_DEADLINE.as_secs()))
 }
+
+#[cfg(test)]
+mod tests;

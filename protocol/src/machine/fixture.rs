@@ -1,0 +1,66 @@
+//! What the machines' own tests run under.
+
+use super::settings::{Defaults, Enforcement, ReasoningShown, Settings};
+use crate::{
+    model::provider::{Provider, Providers},
+    wire::{
+        event::EventMsg,
+        op::ConfigureSession,
+        policy::{AskForApproval, SandboxPolicy},
+    },
+};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+/// Commands run confined, and nobody is asked unless one is to run unconfined.
+pub(super) fn defaults() -> Defaults {
+    Defaults {
+        model: "a-model".into(),
+        model_provider: "here".into(),
+        providers: Arc::new(Here),
+        approval_policy: AskForApproval::OnRequest,
+        sandbox_policy: SandboxPolicy::default(),
+        effort: None,
+        summary: None,
+        verbosity: None,
+        context_window: Some(1000),
+        user_instructions: None,
+        developer_instructions: None,
+        base_instructions: None,
+        disable_response_storage: false,
+        reasoning_shown: ReasoningShown::default(),
+        kill_grace: Duration::from_millis(100),
+        approval_timeout: None,
+        enforcement: Enforcement::Full,
+        notices: Vec::new(),
+    }
+}
+
+pub(super) fn settings() -> Settings {
+    let op = ConfigureSession { cwd: Some("/work".into()), ..ConfigureSession::default() };
+    Settings::configure(&op, &defaults()).unwrap()
+}
+
+/// The wire name of an event.
+pub(super) fn name(msg: &EventMsg) -> String {
+    serde_json::to_value(msg).unwrap()["type"].as_str().unwrap().to_owned()
+}
+
+#[derive(Debug)]
+struct Here;
+
+impl Providers for Here {
+    fn by_id(&self, id: &str) -> Result<Provider, String> {
+        Ok(Provider {
+            id: id.into(),
+            record: None,
+            request_max_retries: 2,
+            stream_max_retries: 2,
+            stores_responses: false,
+        })
+    }
+
+    fn by_record(&self, _: &Value) -> Result<Provider, String> {
+        Err("no records here".into())
+    }
+}
