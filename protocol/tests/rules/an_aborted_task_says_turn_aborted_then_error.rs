@@ -44,10 +44,13 @@ proptest! {
     }
 
     #[test]
-    fn after_an_interrupt_at_most_the_turn_that_was_under_way_begins(script in any_script()) {
+    fn after_an_interrupt_nobody_is_asked_and_at_most_the_next_turn_begins(script in any_script()) {
         for task in world::run(&script).tasks() {
             let interrupted = |s: &Seen| matches!(s, Seen::Taken(Ok(s)) if s.op == Op::Interrupt);
             let Some(at) = task.seen.iter().position(interrupted) else { continue };
+            let asks = |s: &&Seen| matches!(s.msg(), Some(EventMsg::ExecApprovalRequest(_)));
+            let question = task.seen[at..].iter().find(asks).and_then(Seen::event);
+            prop_assert!(question.is_none_or(|e| e.id != *task.submission), "{question:?}");
             let turn = |s: &Seen| if let Seen::Request(r) = s { Some(r.turn) } else { None };
             let before: HashSet<_> = task.seen[..at].iter().filter_map(turn).collect();
             let after: HashSet<_> = task.seen[at..].iter().filter_map(turn).filter(|t| !before.contains(t)).collect();

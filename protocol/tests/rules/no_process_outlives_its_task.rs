@@ -1,7 +1,7 @@
 //! When a task says that it is over, nothing that it started lives. Where that cannot be had, it is said.
 
 use crate::{
-    script::{any_script, calm_script},
+    script::{any_script, calm_script, script_of_crashing_executors},
     trace::{Seen, TaskRun},
     world,
 };
@@ -47,6 +47,18 @@ proptest! {
         let trace = world::run(&script);
         let gave_up = trace.seen.iter().find(|s| says_so(std::slice::from_ref(s)));
         prop_assert!(gave_up.is_none(), "{gave_up:?}");
+    }
+
+    #[test]
+    fn a_dead_executor_leaves_nothing_behind(script in script_of_crashing_executors()) {
+        let trace = world::run(&script);
+        let gave_up = trace.seen.iter().find(|s| says_so(std::slice::from_ref(s)));
+        prop_assert!(gave_up.is_none(), "{gave_up:?}");
+        for task in trace.tasks() {
+            let Some(at) = task.terminal_at() else { continue };
+            let living = living(&trace.seen[..task.at + at], &task);
+            prop_assert!(living.is_empty(), "{living:?} of {:?} live", task.task);
+        }
     }
 
     #[test]

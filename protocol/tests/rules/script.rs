@@ -52,14 +52,14 @@ pub(crate) enum Step {
     Say { say: Say, id: Name },
     /// One of the things that can happen does.
     Run(u8),
-    /// Everything happens that can without time passing.
-    Settle,
+    /// Everything happens that can without time passing; the number decides in which order.
+    Settle(u64),
     /// Mail is read, then time passes.
     Wait(Duration),
     /// Time passes while mail lies about.
     Stall(Duration),
-    /// An actor panics over its next mail.
-    Crash(Who),
+    /// An actor panics over its next mail, when the world outside has said `amid` things that nobody has read yet.
+    Crash { who: Who, amid: u8 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +214,17 @@ pub(crate) fn calm_script() -> impl Strategy<Value = Script> {
     script(Weather::Calm)
 }
 
+/// A calm world but for executors that crash now and then.
+pub(crate) fn script_of_crashing_executors() -> impl Strategy<Value = Script> {
+    (script(Weather::Calm), vec(any::<(u8, u8)>(), 1..4)).prop_map(|(mut script, crashes)| {
+        for (at, amid) in crashes {
+            let crash = Step::Crash { who: Who::Executor, amid: amid % 4 };
+            script.steps.insert(usize::from(at) % (script.steps.len() + 1), crash);
+        }
+        script
+    })
+}
+
 /// Each part is read from a number of its own: that is quick to generate, leaving out a part changes no other, and a
 /// smaller number is a simpler part.
 fn script(weather: Weather) -> impl Strategy<Value = Script> {
@@ -312,10 +323,13 @@ impl Step {
         let rough = u64::from(weather == Weather::Rough);
         match dice.shared(&[(14, 0), (12, 1), (2, 2), (rough, 3), (rough, 4)]) {
             0 => Self::Run(dice.small(255)),
-            1 => Self::Settle,
+            1 => Self::Settle(dice.0),
             2 => Self::Wait(waits(dice)),
             3 => Self::Stall(waits(dice)),
-            _ => Self::Crash(*dice.of(&[Who::ModelStream, Who::Turn, Who::Task, Who::Executor, Who::Session])),
+            _ => {
+                let who = *dice.of(&[Who::ModelStream, Who::Turn, Who::Task, Who::Executor, Who::Session]);
+                Self::Crash { who, amid: dice.small(8) }
+            }
         }
     }
 }
@@ -391,7 +405,7 @@ impl Said {
     fn read(dice: &mut Dice) -> Self {
         match dice.shared(&[(2, 0), (8, 1), (1, 2), (1, 3)]) {
             0 => Self::Message { deltas: dice.small(3), whole: dice.tenths(8) },
-            1 => Self::Call { repeats_an_id: !dice.tenths(9), call: *dice.of(&Call::ALL) },
+            1 => Self::Call { repeats_an_id: !dice.tenths(7), call: *dice.of(&Call::ALL) },
             2 => Self::Reasoning { summaries: dice.small(3), raw: dice.tenths(5) },
             _ => Self::Blank,
         }

@@ -83,6 +83,7 @@ pub(crate) struct World {
     pub(crate) tasks: Vec<TaskSeat>,
     pub(crate) turns: Vec<TurnSeat>,
     executors: Vec<Executor>,
+    executors_started: u32,
     streams: Vec<Stream>,
     processes: Vec<Process>,
     spawned: usize,
@@ -197,6 +198,7 @@ impl World {
             tasks: Vec::new(),
             turns: Vec::new(),
             executors: Vec::new(),
+            executors_started: 0,
             streams: Vec::new(),
             processes: Vec::new(),
             spawned: 0,
@@ -234,17 +236,26 @@ impl World {
                     self.make(moves[usize::from(*which) % moves.len()]);
                 }
             }
-            Step::Settle => self.settle(|_| true),
+            Step::Settle(order) => self.settle(*order, |_| true),
             Step::Wait(time) => self.wait(*time),
             Step::Stall(time) => self.now += *time,
-            Step::Crash(who) => self.crash(*who),
+            Step::Crash { who, amid } => {
+                (0..*amid).for_each(|_| self.the_outside_acts());
+                self.crash(*who);
+            }
+        }
+    }
+
+    fn the_outside_acts(&mut self) {
+        if let Some(next) = self.moves().into_iter().find(|m| !m.is_prompt()) {
+            self.make(next);
         }
     }
 
     /// Time passes until nothing can happen any more.
     fn let_everything_happen(&mut self) {
         for _ in 0..MOST_MOVES {
-            self.settle(|_| true);
+            self.settle(0, |_| true);
             match self.next_deadline() {
                 Some(at) => self.now = self.now.max(at),
                 None => return,
@@ -253,26 +264,31 @@ impl World {
         panic!("things go in circles: {:#?}", self.seen.split_off(self.seen.len().saturating_sub(40)));
     }
 
-    fn settle(&mut self, which: impl Fn(Move) -> bool) {
+    /// Of order 0 everyone has his turn; any other is as good as chance.
+    fn settle(&mut self, order: u64, which: impl Fn(Move) -> bool) {
+        let mut chance = order;
         for n in 0..MOST_MOVES {
             let moves: Vec<_> = self.moves().into_iter().filter(|m| which(*m)).collect();
             if moves.is_empty() {
                 return;
             }
-            self.make(moves[n % moves.len()]);
+            // A congruential generator (Knuth's MMIX); its upper bits are the good ones.
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let next = if order == 0 { n } else { usize::try_from(chance >> 33).unwrap() };
+            self.make(moves[next % moves.len()]);
         }
         panic!("things go in circles: {:#?}", self.seen.split_off(self.seen.len().saturating_sub(40)));
     }
 
     fn wait(&mut self, time: Duration) {
         let until = self.now + time;
-        self.settle(Move::is_prompt);
+        self.settle(0, Move::is_prompt);
         while let Some(at) = self.next_deadline().filter(|at| *at <= until) {
             self.now = self.now.max(at);
-            self.settle(Move::is_prompt);
+            self.settle(0, Move::is_prompt);
         }
         self.now = self.now.max(until);
-        self.settle(Move::is_prompt);
+        self.settle(0, Move::is_prompt);
     }
 
     fn close(self) -> Trace {
@@ -736,7 +752,8 @@ impl World {
 /// Commands.
 impl World {
     fn start_executor(&mut self) -> u32 {
-        let number = self.executors.last().map_or(1, |e| e.number + 1);
+        self.executors_started += 1;
+        let number = self.executors_started;
         self.executors.push(Executor { number, session: self.sessions, mail: VecDeque::new(), doomed: false });
         number
     }
