@@ -1,11 +1,16 @@
 //! Executors and the commands that they run.
 
-use crate::script::{Behaviour, Then};
+use super::{World, sessions::SessionMail, tasks::TaskMail, turns::TurnMail};
+use crate::{
+    script::{Behaviour, Then},
+    trace::Seen,
+};
 use llmx_protocol::{
     ids::{TaskId, TurnId},
     machine::{
         approval::CallKey,
-        turn::{CallEnd, StartCall},
+        session, task,
+        turn::{self, CallEnd, StartCall},
     },
     wire::event::ExecOutputStream,
 };
@@ -108,5 +113,96 @@ impl Process {
             Then::IsSignalled(signal) => CallEnd::Signalled(signal),
             Then::Hangs | Then::FailsToStart => CallEnd::Lost,
         })
+    }
+}
+
+impl World {
+    pub(super) fn start_executor(&mut self) -> u32 {
+        self.executors_started += 1;
+        let number = self.executors_started;
+        self.executors.push(Executor { number, session: self.sessions, mail: VecDeque::new(), doomed: false });
+        number
+    }
+
+    pub(super) fn tell_executor(&mut self, number: u32, mail: Mail) {
+        if let Some(executor) = self.executors.iter_mut().find(|e| e.number == number) {
+            executor.mail.push_back(mail);
+        }
+    }
+
+    pub(super) fn executor_reads(&mut self, i: usize) {
+        let (number, doomed) = (self.executors[i].number, self.executors[i].doomed);
+        while let Some(mail) = self.executors[i].mail.pop_front() {
+            self.executor_handles(number, mail);
+            if !doomed {
+                return;
+            }
+        }
+        self.executor_is_gone(i);
+    }
+
+    pub(super) fn executor_handles(&mut self, number: u32, mail: Mail) {
+        let now = self.now;
+        match mail {
+            Mail::Start { task, turn, call } => self.start_process(number, task, turn, call.call),
+            Mail::Kill(call) => {
+                let of_it = |p: &&mut Process| p.executor == number && p.call == call;
+                self.processes.iter_mut().filter(of_it).for_each(|p| p.kill(now));
+            }
+            Mail::Sweep(asker) => {
+                self.processes.iter_mut().filter(|p| p.executor == number).for_each(|p| p.kill(now));
+                self.sweeps.push(asker);
+            }
+        }
+    }
+
+    /// Nothing is run for a turn that is gone: nobody would ever end it.
+    pub(super) fn start_process(&mut self, executor: u32, task: TaskId, turn: TurnId, call: CallKey) {
+        if !self.turns.iter().any(|t| t.turn == turn) {
+            return;
+        }
+        let does = self.commands.pop_front().unwrap_or(Behaviour {
+            writes: 0,
+            then: Then::Exits(0),
+            dies_after: Duration::ZERO,
+        });
+        if does.then == Then::FailsToStart {
+            let end = CallEnd::NotStarted("no such file".into());
+            let input = turn::Input::CallEnded { call, end, duration: Duration::ZERO };
+            return self.tell_turn(Some(turn), TurnMail::Input(input));
+        }
+        self.spawned += 1;
+        let number = self.spawned;
+        self.seen.push(Seen::ProcessLives { process: number, task, call });
+        self.processes.push(Process::new(number, executor, turn, call, &does, self.now));
+    }
+
+    pub(super) fn executor_is_gone(&mut self, i: usize) {
+        let executor = self.executors.remove(i);
+        let now = self.now;
+        self.processes.iter_mut().filter(|p| p.executor == executor.number).for_each(|p| p.kill(now));
+        self.tell_session(executor.session, SessionMail::ExecutorExited(executor.number));
+    }
+
+    pub(super) fn process_acts(&mut self, i: usize) {
+        let now = self.now;
+        let process = &mut self.processes[i];
+        let (turn, call, duration) = (process.turn, process.call, process.ran_for(now));
+        let input = match process.act(now) {
+            Act::Writes(stream, chunk) => turn::Input::CallOutput { call, stream, chunk },
+            Act::Ends(end) => {
+                let process = self.processes.remove(i).number;
+                self.seen.push(Seen::ProcessDies { process });
+                turn::Input::CallEnded { call, end, duration }
+            }
+        };
+        self.tell_turn(Some(turn), TurnMail::Input(input));
+    }
+
+    pub(super) fn sweep_is_done(&mut self, i: usize) {
+        match self.sweeps.remove(i) {
+            Asker::Session(number) => self.tell_session(number, SessionMail::Input(session::Input::Swept)),
+            Asker::Task(task) => self.send_task(task, TaskMail::Input(task::Input::Swept)),
+        }
     }
 }

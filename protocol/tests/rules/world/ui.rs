@@ -1,6 +1,6 @@
 //! The UI: what it says, given what it was told.
 
-use super::{SessionMail, World};
+use super::{World, sessions::SessionMail};
 use crate::{
     script::{Farewell, From, Name, Say, Which},
     trace::Seen,
