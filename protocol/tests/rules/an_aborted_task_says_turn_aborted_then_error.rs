@@ -1,19 +1,25 @@
 //! A task that is ended early says so twice, in two words that belong together, and for the reason there was.
 
 use crate::{
-    script::{Farewell, any_script},
+    script::{Farewell, Step, any_script},
     trace::Seen,
     world,
 };
-use llmx_protocol::wire::{
-    decision::ReviewDecision,
-    event::{AbortReason, EventMsg},
-    op::Op,
+use llmx_protocol::{
+    machine::turn::STOP_DEADLINE,
+    wire::{
+        decision::ReviewDecision,
+        event::{AbortReason, EventMsg},
+        op::Op,
+    },
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
 
 proptest! {
+    // Few questions are on their way when an interrupt comes.
+    #![proptest_config(ProptestConfig::with_cases(768))]
+
     #[test]
     fn an_aborted_task_says_turn_aborted_then_error(script in any_script()) {
         for task in world::run(&script).tasks() {
@@ -39,6 +45,22 @@ proptest! {
                     let given = reasons(&trace.seen[..until], script.farewell);
                     prop_assert!(given.contains(&reason.as_str()), "{} for {given:?}", reason.as_str());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_its_task_by_a_deadline(mut script in any_script()) {
+        // Where mail is read and nobody crashes, whatever the model and the commands do.
+        script.steps.retain(|s| !matches!(s, Step::Stall(_) | Step::Crash { .. }));
+        script.afterwards.retain(|s| !matches!(s, Step::Stall(_) | Step::Crash { .. }));
+        let trace = world::run(&script);
+        for task in trace.tasks() {
+            let interrupted = |s: &Seen| matches!(s, Seen::Taken(Ok(s)) if s.op == Op::Interrupt);
+            let (Some(from), Some(to)) = (task.seen.iter().position(interrupted), task.terminal_at()) else { continue };
+            if from < to {
+                let took = trace.times[task.at + to] - trace.times[task.at + from];
+                prop_assert!(took <= STOP_DEADLINE, "{took:?}");
             }
         }
     }

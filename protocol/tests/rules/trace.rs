@@ -23,6 +23,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     pub(crate) seen: Vec<Seen>,
+    /// When each of them was.
+    pub(crate) times: Vec<Duration>,
     pub(crate) close: Close,
 }
 

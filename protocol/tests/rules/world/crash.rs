@@ -10,13 +10,13 @@ impl World {
             Who::ModelStream => self.crash_stream(),
             Who::Turn => {
                 if let Some(turn) = self.turns.iter().rfind(|t| !t.doomed).map(|t| t.turn) {
-                    self.seen.push(Seen::Crash(who));
+                    self.note(Seen::Crash(who));
                     self.turn_is_gone(turn);
                 }
             }
             Who::Task => {
                 if let Some(task) = self.tasks.iter().rfind(|t| !t.doomed).map(|t| t.task) {
-                    self.seen.push(Seen::Crash(who));
+                    self.note(Seen::Crash(who));
                     self.task_is_gone(task);
                 }
             }
@@ -24,7 +24,7 @@ impl World {
             Who::Executor if self.session.as_ref().is_none_or(|s| s.task.is_none()) => {}
             Who::Executor => {
                 if let Some(i) = self.executors.iter().rposition(|e| !e.doomed) {
-                    self.seen.push(Seen::Crash(who));
+                    self.note(Seen::Crash(who));
                     self.executor_is_gone(i);
                 }
             }
@@ -35,7 +35,7 @@ impl World {
     pub(super) fn crash_stream(&mut self) {
         let speaks = |s: &Stream| !s.exited;
         if let Some(i) = self.streams.iter().rposition(speaks) {
-            self.seen.push(Seen::Crash(Who::ModelStream));
+            self.note(Seen::Crash(Who::ModelStream));
             self.stream_exits(i, Err(Failure::cut("the model stream crashed")));
         }
     }

@@ -173,7 +173,7 @@ impl World {
         }
         self.spawned += 1;
         let number = self.spawned;
-        self.seen.push(Seen::ProcessLives { process: number, task, call });
+        self.note(Seen::ProcessLives { process: number, task, call });
         self.processes.push(Process::new(number, executor, turn, call, &does, self.now));
     }
 
@@ -192,7 +192,7 @@ impl World {
             Act::Writes(stream, chunk) => turn::Input::CallOutput { call, stream, chunk },
             Act::Ends(end) => {
                 let process = self.processes.remove(i).number;
-                self.seen.push(Seen::ProcessDies { process });
+                self.note(Seen::ProcessDies { process });
                 turn::Input::CallEnded { call, end, duration }
             }
         };

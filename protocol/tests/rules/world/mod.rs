@@ -99,6 +99,7 @@ pub(crate) struct World {
     pub(crate) over: Over,
     end: Option<SessionEnd>,
     seen: Vec<Seen>,
+    times: Vec<Duration>,
 }
 
 /// The machines that said their end.
@@ -165,6 +166,7 @@ impl World {
             over: Over::default(),
             end: None,
             seen: Vec::new(),
+            times: Vec::new(),
         };
         world.start_session();
         if script.setup.configured {
@@ -254,7 +256,7 @@ impl World {
             open_questions: session.map_or(0, |s| s.machine.approvals().list().count()),
             processes: self.processes.len(),
         };
-        Trace { seen: self.seen, close }
+        Trace { seen: self.seen, times: self.times, close }
     }
 
     fn moves(&self) -> Vec<Move> {
@@ -320,12 +322,17 @@ impl World {
         }
     }
 
+    fn note(&mut self, seen: Seen) {
+        self.seen.push(seen);
+        self.times.push(self.now - self.began);
+    }
+
     fn publish(&mut self, origin: Origin, id: &SubmissionId, msg: EventMsg) {
         if self.gate.admits(origin, &msg) {
             self.seq += 1;
-            self.seen.push(Seen::Event(Event { id: id.clone(), seq: self.seq, msg }));
+            self.note(Seen::Event(Event { id: id.clone(), seq: self.seq, msg }));
         } else if let Origin::Task(task) = origin {
-            self.seen.push(Seen::HeldBack(task, msg));
+            self.note(Seen::HeldBack(task, msg));
         }
     }
 }

@@ -60,12 +60,14 @@ impl World {
     }
 
     pub(super) fn session_hears(&mut self, input: session::Input) {
+        if let session::Input::Submit(submission) = &input
+            && self.session.is_some()
+        {
+            self.note(Seen::Taken(submission.clone()));
+        }
         let Some(session) = &mut self.session else { return };
         session.begun = true;
         let because = because(&input);
-        if let session::Input::Submit(submission) = &input {
-            self.seen.push(Seen::Taken(submission.clone()));
-        }
         for effect in session.machine.apply(input, self.now) {
             self.perform_for_session(effect, &because);
         }
@@ -79,7 +81,7 @@ impl World {
             Effect::StartTask(start) => self.start_task(*start),
             Effect::StopTask(reason) => self.tell_task(TaskMail::Input(task::Input::Stop(reason))),
             Effect::Answer(call, answer) => {
-                self.seen.push(Seen::Answered { call, answer, because: because.clone() });
+                self.note(Seen::Answered { call, answer, because: because.clone() });
                 self.tell_task(TaskMail::ToTurn(TurnMail::Input(turn::Input::Answered { call, answer })));
             }
             Effect::Sweep => {
@@ -126,7 +128,7 @@ impl World {
             match mail {
                 SessionMail::Input(session::Input::Submit(submission)) => {
                     let id = submission.map_or_else(|bad| bad.id, |s| s.id);
-                    self.seen.push(Seen::LostWithSession(id));
+                    self.note(Seen::LostWithSession(id));
                     self.publish(Origin::Session, &SubmissionId::default(), EventMsg::error("lost; send it again"));
                 }
                 SessionMail::Input(insisted @ (session::Input::NoMoreInput | session::Input::Leave)) => {
@@ -135,7 +137,7 @@ impl World {
                 _ => {}
             }
         }
-        self.seen.push(Seen::Crash(Who::Session));
+        self.note(Seen::Crash(Who::Session));
         if self.restarts.spend(self.now) {
             self.rebuild_by = Some(self.now + FAMILY_DEADLINE);
         } else {
@@ -152,7 +154,7 @@ impl World {
 
     pub(super) fn session_is_rebuilt(&mut self) {
         self.rebuild_by = None;
-        self.seen.push(Seen::Rebuilt { in_time: self.processes.is_empty() });
+        self.note(Seen::Rebuilt { in_time: self.processes.is_empty() });
         self.start_session();
     }
 }

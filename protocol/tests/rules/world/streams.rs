@@ -19,7 +19,7 @@ impl World {
         let whole = owned(&seat.prompt.in_full());
         let prompt = if in_full { seat.prompt.in_full() } else { seat.prompt.clone() };
         let known = self.server.knows(prompt.previous.as_ref(), &owned(&prompt));
-        self.seen.push(Seen::Request(Box::new(Request {
+        self.note(Seen::Request(Box::new(Request {
             task: seat.task,
             turn,
             attempt,

@@ -38,8 +38,8 @@ pub(super) enum TaskMail {
 
 impl World {
     pub(super) fn start_task(&mut self, start: TaskStart) {
+        self.note(Seen::TaskStarts(start.task, start.submission.clone()));
         let Some(session) = &mut self.session else { return };
-        self.seen.push(Seen::TaskStarts(start.task, start.submission.clone()));
         session.task = Some(start.task);
         self.tasks.push(TaskSeat {
             task: start.task,
@@ -79,7 +79,7 @@ impl World {
             TaskMail::Input(input) => self.task_hears(task, input),
             TaskMail::Ask(question) => {
                 let number = seat.session;
-                self.seen.push(Seen::Asked { task, question: question.clone() });
+                self.note(Seen::Asked { task, question: question.clone() });
                 self.tell_session(number, SessionMail::Input(session::Input::Ask { task, question }));
             }
             TaskMail::ToTurn(mail) => {

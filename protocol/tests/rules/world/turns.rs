@@ -88,12 +88,12 @@ impl World {
         match input {
             turn::Input::Model { attempt, event: ModelEvent::Completed { .. } } => {
                 let response = stream(*attempt).map(|s| s.response.clone()).unwrap_or_default();
-                self.seen.push(Seen::Completed { turn, attempt: *attempt, response });
+                self.note(Seen::Completed { turn, attempt: *attempt, response });
             }
             turn::Input::ModelEnded { attempt, how } => {
                 let answered = stream(*attempt).is_some_and(|s| s.answered);
                 let failure = how.clone().err().unwrap_or_else(|| Failure::cut("the stream ended early"));
-                self.seen.push(Seen::Failed { turn, attempt: *attempt, failure, answered });
+                self.note(Seen::Failed { turn, attempt: *attempt, failure, answered });
             }
             _ => {}
         }
@@ -112,7 +112,7 @@ impl World {
             }
             Effect::Ask(question) => self.send_task(task, TaskMail::Ask(question)),
             Effect::StartCall(call) => {
-                self.seen.push(Seen::Starts { task, call: call.call, words: call.command.len() });
+                self.note(Seen::Starts { task, call: call.call, words: call.command.len() });
                 self.tell_executor(executor, executor::Mail::Start { task, turn, call });
             }
             Effect::KillCall(call) => self.tell_executor(executor, executor::Mail::Kill(call)),
