@@ -91,7 +91,7 @@ proptest! {
                 }
             }
             let excused = task.was_hit(&[Who::Turn, Who::Task, Who::Session])
-                || task.events().any(|m| matches!(m, EventMsg::Warning { message } if message.contains("gave up")));
+                || task.events().any(|m| matches!(m, EventMsg::Warning { message } if says_so(message)));
             prop_assert!(excused || task.terminal_at().is_none() || running.is_none(), "{running:?} has no end");
         }
     }
@@ -142,6 +142,11 @@ fn asked(trace: &Trace, call: CallKey) -> Result<&Question, TestCaseError> {
         _ => None,
     });
     question.ok_or_else(|| TestCaseError::fail(format!("{call:?} was never asked")))
+}
+
+/// Whether a command, or the turn that knows of it, was given up on.
+fn says_so(message: &str) -> bool {
+    message.contains("gave up") || message.contains("did not stop")
 }
 
 fn approves(op: &Op) -> bool {

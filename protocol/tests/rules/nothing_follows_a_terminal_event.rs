@@ -1,7 +1,11 @@
 //! After `task_complete` or `error` nothing carries the task's id: not from the task, not from what it left behind,
 //! not as the answer to some other line of that id.
 
-use crate::{script::any_script, trace::Seen, world};
+use crate::{
+    script::{Step, any_script},
+    trace::Seen,
+    world,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -20,7 +24,10 @@ proptest! {
     }
 
     #[test]
-    fn where_nothing_crashes_the_gate_has_nothing_to_hold_back(script in any_script()) {
+    fn where_nothing_crashes_the_gate_has_nothing_to_hold_back(mut script in any_script()) {
+        // A task does not wait for ever for a turn that does not read its mail.
+        script.steps.retain(|s| !matches!(s, Step::Stall(_)));
+        script.afterwards.retain(|s| !matches!(s, Step::Stall(_)));
         let trace = world::run(&script);
         let crashed = trace.seen.iter().any(|s| matches!(s, Seen::Crash(_)));
         let held = trace.seen.iter().find(|s| matches!(s, Seen::HeldBack(..)));

@@ -1,7 +1,7 @@
 //! A turn asks the model again as often as it may, when it may, and with the same words.
 
 use crate::{
-    script::any_script,
+    script::script_of_lost_models,
     trace::{Request, Seen, Trace},
     world,
 };
@@ -22,7 +22,7 @@ struct Spent {
 
 proptest! {
     #[test]
-    fn retries_stay_within_budget(script in any_script()) {
+    fn retries_stay_within_budget(script in script_of_lost_models()) {
         let trace = world::run(&script);
         let tries = tries(&trace);
         let mut spent: HashMap<TurnId, Spent> = HashMap::new();
@@ -45,7 +45,7 @@ proptest! {
     }
 
     #[test]
-    fn a_turn_does_not_give_up_early(script in any_script()) {
+    fn a_turn_does_not_give_up_early(script in script_of_lost_models()) {
         let trace = world::run(&script);
         for task in trace.tasks() {
             let Some(EventMsg::Error { message }) = task.events().last() else { continue };
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn a_further_try_waits_and_has_the_same_words(script in any_script()) {
+    fn a_further_try_waits_and_has_the_same_words(script in script_of_lost_models()) {
         let trace = world::run(&script);
         let tries = tries(&trace);
         for ((first, lost), (second, _)) in tries.iter().zip(tries.iter().skip(1)) {

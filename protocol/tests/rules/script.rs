@@ -225,6 +225,21 @@ pub(crate) fn script_of_crashing_executors() -> impl Strategy<Value = Script> {
     })
 }
 
+/// A world whose model is lost three times out of four, mostly in the middle of what it says.
+pub(crate) fn script_of_lost_models() -> impl Strategy<Value = Script> {
+    script(Weather::Rough).prop_map(|mut script| {
+        for (n, answer) in (0..).zip(&mut script.answers) {
+            if let Ending::Completed { .. } = answer.ending
+                && n % 4 != 3
+            {
+                let how = if n % 4 == 1 { Fault::Refused } else { Fault::Cut };
+                answer.ending = Ending::Fails { how, after: 3 + n };
+            }
+        }
+        script
+    })
+}
+
 /// Each part is read from a number of its own: that is quick to generate, leaving out a part changes no other, and a
 /// smaller number is a simpler part.
 fn script(weather: Weather) -> impl Strategy<Value = Script> {
