@@ -215,8 +215,8 @@ impl Handler<QuestionAsked> for Session {
 impl Handler<BookmarkMade> for Session {
     type Result = ();
 
-    fn handle(&mut self, BookmarkMade { task, id, history }: BookmarkMade, context: &mut Context<Self>) {
-        self.step(Input::Bookmark { task, id, history }, context);
+    fn handle(&mut self, BookmarkMade { task, id, point }: BookmarkMade, context: &mut Context<Self>) {
+        self.step(Input::Bookmark { task, id, point }, context);
     }
 }
 

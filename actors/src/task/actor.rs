@@ -3,7 +3,7 @@ use crate::{
     executor::{Executor, Sweep, Swept},
     flow::Credits,
     model_stream::Transport,
-    outbox::{Outbox, Publish},
+    outbox::{Outbox, Publish, Remember},
     session::Session,
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     turn::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, Turn, TurnFinished, TurnParts},
@@ -11,9 +11,10 @@ use crate::{
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakAddr};
 use llmx_protocol::{
     history::Prompt,
-    ids::{SubmissionId, TaskId, TurnId},
+    ids::{ResponseId, SubmissionId, TaskId, TurnId},
     machine::{
         gate::Origin,
+        session::{Point, Record},
         task::{self, Effect, Input, TaskStart},
         turn::TurnStart,
     },
@@ -92,12 +93,19 @@ impl Task {
             Effect::StartTurn(start, prompt) => self.start_turn(*start, prompt, context),
             Effect::StopTurn => self.tell_turn(StopTurn),
             Effect::Sweep => self.parts.executor.do_send(Sweep { done: context.address().recipient() }),
-            Effect::Bookmark(id, history) => self.tell_session(BookmarkMade { task: self.task, id, history }),
+            Effect::Bookmark(id, point) => self.bookmark(id, point),
             Effect::Finish(end) => {
                 self.tell_session(TaskFinished { task: self.task, end });
                 context.stop();
             }
         }
+    }
+
+    /// Remembered by the outbox itself, for its publication is next there; the session may die before it hears of it.
+    fn bookmark(&self, id: ResponseId, point: Point) {
+        let record = Record::Bookmark(self.task, id.clone(), point.clone());
+        self.parts.family.outbox.do_send(Remember(record));
+        self.tell_session(BookmarkMade { task: self.task, id, point });
     }
 
     fn publish(&self, msg: EventMsg) {

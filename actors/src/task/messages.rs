@@ -2,9 +2,8 @@
 
 use actix::Message;
 use llmx_protocol::{
-    history::History,
     ids::{ResponseId, TaskId},
-    machine::{approval::Question, task::TaskEnd},
+    machine::{approval::Question, session::Point, task::TaskEnd},
     wire::event::AbortReason,
 };
 
@@ -23,7 +22,7 @@ pub struct QuestionAsked {
     pub question: Question,
 }
 
-/// To the session: here is a place to go on from.
+/// To the session: here is a place to go on from. The outbox remembers it already.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct BookmarkMade {
@@ -32,7 +31,7 @@ pub struct BookmarkMade {
     /// Its name.
     pub id: ResponseId,
     /// The place.
-    pub history: History,
+    pub point: Point,
 }
 
 /// To the session: the task is over; it says nothing more.

@@ -4,6 +4,7 @@
 use super::{
     deadline::Deadlines,
     retry::RetryPolicy,
+    session::Point,
     settings::Settings,
     turn::{Outcome, STOP_DEADLINE, TurnEnd, TurnStart},
 };
@@ -79,8 +80,8 @@ pub enum Effect {
     StopTurn,
     /// End every command of the session; `Swept` answers.
     Sweep,
-    /// Tell the session of a place to go on from.
-    Bookmark(ResponseId, History),
+    /// Remember a place to go on from, before what follows is published, and tell the session of it.
+    Bookmark(ResponseId, Point),
     /// The task is over; nothing follows.
     Finish(TaskEnd),
 }
@@ -247,7 +248,8 @@ impl Task {
 
     fn turn_completed(&self, response_id: Option<ResponseId>, out: &mut Vec<Effect>) {
         let id = response_id.unwrap_or_else(|| ResponseId::from(format!("llmx_{}_{}", self.start.session, self.turn)));
-        out.push(Effect::Bookmark(id.clone(), self.history.clone()));
+        let point = Point { history: self.history.clone(), told: Some(self.start.settings.clone()) };
+        out.push(Effect::Bookmark(id.clone(), point));
         out.push(Effect::Publish(EventMsg::TurnComplete { response_id: Some(id) }));
     }
 
@@ -384,7 +386,7 @@ mod tests {
             Effect::StartTurn(start, prompt) => format!("start:{}:{}", start.turn, prompt.items().len()),
             Effect::StopTurn => "stop_turn".into(),
             Effect::Sweep => "sweep".into(),
-            Effect::Bookmark(id, history) => format!("bookmark:{id}:{}", history.items().len()),
+            Effect::Bookmark(id, point) => format!("bookmark:{id}:{}", point.history.items().len()),
             Effect::Finish(end) => format!("finish:{}:{}", end.history.items().len(), end.next_turn),
         }
     }

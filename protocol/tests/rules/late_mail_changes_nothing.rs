@@ -10,7 +10,7 @@ use llmx_protocol::{
     ids::{Attempt, TaskId, TurnId},
     machine::{
         approval::{Answer, CallKey, Confinement, Question},
-        session,
+        session::{self, Point},
         task::{self, TaskEnd},
         turn::{self, CallEnd, Outcome, TurnEnd},
     },
@@ -101,7 +101,7 @@ fn late_for_a_session(task: TaskId) -> Vec<session::Input> {
     let end = TaskEnd { history: History::default(), next_turn: TurnId(1), used: TokenUsage::default() };
     vec![
         session::Input::Ask { task, question: question() },
-        session::Input::Bookmark { task, id: "late".into(), history: History::default() },
+        session::Input::Bookmark { task, id: "late".into(), point: Point::default() },
         session::Input::TaskEnded { task, end },
         session::Input::TaskCrashed { task, why: why() },
     ]

@@ -29,8 +29,9 @@ pub enum Record {
     Overridden(Box<Settings>),
     /// A task began, with the input as the conversation's end.
     TaskStarted(TaskId, SubmissionId, Point),
-    /// A place to go on from.
-    Bookmark(ResponseId, Point),
+    /// The task passed a place to go on from. Of a task that does not run any more it is not worth remembering: the
+    /// UI was not told either.
+    Bookmark(TaskId, ResponseId, Point),
     /// The task ended and left this.
     TaskEnded {
         /// The conversation.
@@ -103,9 +104,11 @@ impl Memory {
                 self.last_task = task;
                 self.head = head;
             }
-            Record::Bookmark(id, point) => {
-                self.head = point.clone();
-                self.bookmarks.insert(id, point);
+            Record::Bookmark(task, id, point) => {
+                if self.running.as_ref().is_some_and(|(running, _)| *running == task) {
+                    self.head = point.clone();
+                    self.bookmarks.insert(id, point);
+                }
             }
             Record::TaskEnded { history, next_turn, used } => {
                 self.running = None;

@@ -17,7 +17,6 @@ use super::{
     turn::STOP_DEADLINE,
 };
 use crate::{
-    history::History,
     ids::{ResponseId, SessionId, SubmissionId, TaskId},
     wire::{
         event::{AbortReason, EventMsg, SessionConfigured},
@@ -44,14 +43,14 @@ pub enum Input {
         /// What.
         question: Question,
     },
-    /// The task passed a place to go on from.
+    /// The task passed a place to go on from, and had it remembered.
     Bookmark {
         /// Which task.
         task: TaskId,
         /// Its name.
         id: ResponseId,
         /// The place.
-        history: History,
+        point: Point,
     },
     /// A task said how it ended.
     TaskEnded {
@@ -211,10 +210,7 @@ impl Session {
             Input::NoMoreInput => self.no_more_input(&mut out),
             Input::Leave => self.leave(&mut out),
             Input::Ask { task, question } if self.works_on(task) => self.ask(question, now, &mut out),
-            Input::Bookmark { task, id, history } if self.running_task() == Some(task) => {
-                let told = self.memory.head.told.clone();
-                self.record(Record::Bookmark(id, Point { history, told }), &mut out);
-            }
+            Input::Bookmark { task, id, point } => self.memory.fold(Record::Bookmark(task, id, point)),
             Input::TaskEnded { task, end } if self.running_task() == Some(task) => self.task_ended(end, &mut out),
             Input::TaskCrashed { task, why } if self.running_task() == Some(task) => {
                 self.task_crashed(why, now, &mut out);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    history::History,
     ids::{CallId, TurnId},
     machine::{approval::Confinement, fixture},
     model::item::ResponseItem,
@@ -64,7 +65,7 @@ fn input(word: &str) -> Input {
         ["no_more"] => Input::NoMoreInput,
         ["leave"] => Input::Leave,
         ["ask", n, call] => Input::Ask { task: task(n), question: question(call) },
-        ["bookmark", n, id] => Input::Bookmark { task: task(n), id: id.into(), history: history(&["hi", id]) },
+        ["bookmark", n, id] => Input::Bookmark { task: task(n), id: id.into(), point: point(id) },
         ["ended", n] => Input::TaskEnded { task: task(n), end: task_end() },
         ["crashed", n] => Input::TaskCrashed { task: task(n), why: "bang".into() },
         ["executor_crashed"] => Input::ExecutorCrashed { why: "bang".into() },
@@ -97,6 +98,10 @@ fn question(call: &str) -> Question {
 
 fn history(texts: &[&str]) -> History {
     History::default().with(texts.iter().map(|t| ResponseItem::message("user", t)).collect(), None)
+}
+
+fn point(id: &str) -> Point {
+    Point { history: history(&["hi", id]), told: Some(Arc::new(fixture::settings())) }
 }
 
 fn task_end() -> TaskEnd {

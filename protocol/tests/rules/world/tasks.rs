@@ -12,7 +12,7 @@ use llmx_protocol::{
     machine::{
         approval::Question,
         gate::Origin,
-        session,
+        session::{self, Record},
         task::{self, TaskStart},
         turn,
     },
@@ -108,8 +108,9 @@ impl World {
             Effect::StartTurn(start, prompt) => self.start_turn(task, *start, prompt),
             Effect::StopTurn => self.tell_turn(turn, TurnMail::Input(turn::Input::Stop)),
             Effect::Sweep => self.tell_executor(executor, executor::Mail::Sweep(Asker::Task(task))),
-            Effect::Bookmark(id, history) => {
-                self.tell_session(number, SessionMail::Input(session::Input::Bookmark { task, id, history }));
+            Effect::Bookmark(id, point) => {
+                self.memory.fold(Record::Bookmark(task, id.clone(), point.clone()));
+                self.tell_session(number, SessionMail::Input(session::Input::Bookmark { task, id, point }));
             }
             Effect::Finish(end) => {
                 self.tell_session(number, SessionMail::Input(session::Input::TaskEnded { task, end }));
