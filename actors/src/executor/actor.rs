@@ -112,6 +112,10 @@ impl Handler<Sweep> for Executor {
         for call in self.running.keys() {
             self.kill(*call, Duration::ZERO);
         }
+        // At once, where there is nothing to wait for: the next command would be waited for too.
+        if !self.runs.holds_something() {
+            return done.do_send(Swept);
+        }
         let runs = self.runs.clone();
         actix::spawn(async move {
             runs.slack().await;
