@@ -35,6 +35,15 @@ proptest! {
     }
 
     #[test]
+    fn a_bookmark_that_the_ui_was_told_of_is_known(script in any_script()) {
+        for event in world::run(&script).events() {
+            if let EventMsg::Error { message } = &event.msg {
+                prop_assert!(!message.contains("is not known") || message.contains("resp_unknown"), "{message}");
+            }
+        }
+    }
+
+    #[test]
     fn without_a_bookmark_the_conversation_goes_on_from_its_end(script in any_script()) {
         let trace = world::run(&script);
         let tasks = trace.tasks();

@@ -152,6 +152,7 @@ impl World {
             Mail::Sweep(asker) => {
                 self.processes.iter_mut().filter(|p| p.executor == number).for_each(|p| p.kill(now));
                 self.sweeps.push(asker);
+                self.end_sweeps();
             }
         }
     }
@@ -193,16 +194,23 @@ impl World {
             Act::Ends(end) => {
                 let process = self.processes.remove(i).number;
                 self.note(Seen::ProcessDies { process });
+                self.end_sweeps();
                 turn::Input::CallEnded { call, end, duration }
             }
         };
         self.tell_turn(Some(turn), TurnMail::Input(input));
     }
 
-    pub(super) fn sweep_is_done(&mut self, i: usize) {
-        match self.sweeps.remove(i) {
-            Asker::Session(number) => self.tell_session(number, SessionMail::Input(session::Input::Swept)),
-            Asker::Task(task) => self.send_task(task, TaskMail::Input(task::Input::Swept)),
+    /// Whoever waits until nothing lives is told so at once: before anyone else can start something.
+    fn end_sweeps(&mut self) {
+        if !self.processes.is_empty() {
+            return;
+        }
+        for asker in std::mem::take(&mut self.sweeps) {
+            match asker {
+                Asker::Session(number) => self.tell_session(number, SessionMail::Input(session::Input::Swept)),
+                Asker::Task(task) => self.send_task(task, TaskMail::Input(task::Input::Swept)),
+            }
         }
     }
 }

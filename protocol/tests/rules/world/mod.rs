@@ -124,7 +124,6 @@ enum Move {
     StreamSpeaks(usize),
     ProcessDies(usize),
     ProcessActs(usize),
-    SweepIsDone(usize),
     SessionIsRebuilt,
 }
 
@@ -287,13 +286,15 @@ impl World {
             moves.extend(process.dies_now(now).then_some(Move::ProcessDies(i)));
             moves.extend((!process.dies_now(now) && process.can_act()).then_some(Move::ProcessActs(i)));
         }
-        if self.processes.is_empty() {
-            moves.extend((0..self.sweeps.len()).map(Move::SweepIsDone));
-        }
-        if self.rebuild_by.is_some_and(|by| self.processes.is_empty() || by <= now) {
+        if self.rebuild_by.is_some_and(|by| self.family_is_gone() || by <= now) {
             moves.push(Move::SessionIsRebuilt);
         }
         moves
+    }
+
+    /// Whether nothing lives that a dead session's executors ran, nor any of them.
+    fn family_is_gone(&self) -> bool {
+        self.processes.is_empty() && self.executors.is_empty()
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -317,7 +318,6 @@ impl World {
             Move::StreamCloses(i) => self.stream_closes(i),
             Move::StreamSpeaks(i) => self.stream_speaks(i),
             Move::ProcessDies(i) | Move::ProcessActs(i) => self.process_acts(i),
-            Move::SweepIsDone(i) => self.sweep_is_done(i),
             Move::SessionIsRebuilt => self.session_is_rebuilt(),
         }
     }

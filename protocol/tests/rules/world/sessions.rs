@@ -154,7 +154,7 @@ impl World {
 
     pub(super) fn session_is_rebuilt(&mut self) {
         self.rebuild_by = None;
-        self.note(Seen::Rebuilt { in_time: self.processes.is_empty() });
+        self.note(Seen::Rebuilt { in_time: self.family_is_gone() });
         self.start_session();
     }
 }

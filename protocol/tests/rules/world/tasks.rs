@@ -86,8 +86,13 @@ impl World {
                 if let TurnMail::ReplaceExecutor(number) = mail {
                     seat.executor = number;
                 }
+                let swept = matches!(mail, TurnMail::Input(turn::Input::CallsLost));
                 let turn = seat.turn;
                 self.tell_turn(turn, mail);
+                // A sweep of its own may have died with its executor.
+                if swept {
+                    self.task_hears(task, task::Input::Swept);
+                }
             }
         }
     }
