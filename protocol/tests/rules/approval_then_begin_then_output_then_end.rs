@@ -102,7 +102,7 @@ proptest! {
             let mut begun = 0;
             for seen in task.until_terminal() {
                 begun += usize::from(matches!(seen.msg(), Some(EventMsg::ExecCommandBegin(_))));
-                if matches!(seen, Seen::Starts { .. }) {
+                if matches!(seen, Seen::Starts { task: of, .. } if *of == task.task) {
                     prop_assert!(begun > 0, "a command starts that the UI was not told of");
                     begun -= 1;
                 }

@@ -6,25 +6,28 @@ use llmx_protocol::{
     wire::event::EventMsg,
 };
 use proptest::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 proptest! {
     #[test]
     fn tools_run_after_the_response_completed(script in any_script()) {
         let mut completed: HashSet<TurnId> = HashSet::new();
-        let mut current = (TurnId(0), Attempt(0));
+        let mut tries: BTreeMap<TurnId, Attempt> = BTreeMap::new();
         for seen in &world::run(&script).seen {
             match seen {
-                Seen::Request(request) => current = current.max((request.turn, request.attempt)),
+                Seen::Request(request) => {
+                    tries.insert(request.turn, request.attempt);
+                }
                 Seen::Completed { turn, attempt, .. } => {
-                    completed.extend((current == (*turn, *attempt)).then_some(*turn));
+                    completed.extend((tries.get(turn) == Some(attempt)).then_some(*turn));
                 }
                 Seen::Starts { call, .. } => prop_assert!(completed.contains(&call.turn), "{call:?} starts"),
                 Seen::Asked { question, .. } => {
                     prop_assert!(completed.contains(&question.call.turn), "{:?} asks", question.call);
                 }
                 _ => if matches!(seen.msg(), Some(EventMsg::PlanUpdate(_) | EventMsg::ExecCommandBegin(_))) {
-                    prop_assert!(completed.contains(&current.0), "{seen:?}");
+                    let current = tries.last_key_value().map_or(TurnId(0), |(turn, _)| *turn);
+                    prop_assert!(completed.contains(&current), "{seen:?}");
                 }
             }
         }
