@@ -6,8 +6,6 @@
 
 pub mod approval;
 pub mod deadline;
-#[cfg(test)]
-mod fixture;
 pub mod gate;
 pub mod restart;
 pub mod retry;
@@ -15,3 +13,6 @@ pub mod session;
 pub mod settings;
 pub mod task;
 pub mod turn;
+
+#[cfg(test)]
+mod fixture;
