@@ -10,6 +10,9 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 
 proptest! {
+    // Two commands and a crash between them are not common.
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
     #[test]
     fn no_process_outlives_its_task(script in any_script()) {
         let trace = world::run(&script);
