@@ -32,6 +32,19 @@ proptest! {
     }
 
     #[test]
+    fn a_session_is_not_configured_while_a_task_runs(script in any_script()) {
+        let mut running = None;
+        for event in world::run(&script).events() {
+            match &event.msg {
+                EventMsg::TaskStarted { .. } => running = Some(event.id.clone()),
+                EventMsg::SessionConfigured(_) => prop_assert_eq!(&running, &None),
+                msg if msg.ends_a_task() && running.as_ref() == Some(&event.id) => running = None,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
     fn a_task_starts_when_the_last_one_has_ended(script in any_script()) {
         let trace = world::run(&script);
         let tasks = trace.tasks();
