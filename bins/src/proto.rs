@@ -33,7 +33,9 @@ pub(crate) fn run(overrides: &[String], _: &ProtoArguments) -> ExitCode {
         Ok(options) => options,
         Err(why) => return exit::cannot_start(why),
     };
+    let recordings = options.recordings.clone();
     let code = actix_rt::System::new().block_on(serve(options));
+    recordings.flush();
     code.unwrap_or_else(exit::cannot_start)
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod flows;
 mod interrupts;
 mod leaving;
+mod recording;
 mod retries;
 mod slow_ui;
 mod tidy;

@@ -68,6 +68,11 @@ pub struct ProviderInfo {
     /// The recorded model session that answers instead of a server (see [`crate::replay`]); relative to the current
     /// directory of the engine.
     pub recording: Option<PathBuf>,
+    /// Whether it is played as slowly as it was recorded; else as fast as it is read.
+    pub recorded_pauses: bool,
+    /// The file in which every exchange with this provider is recorded (see [`crate::replay`]), after what it holds
+    /// already; relative to the current directory of the engine.
+    pub record: Option<PathBuf>,
 }
 
 impl ProviderInfo {
@@ -92,6 +97,8 @@ impl ProviderInfo {
             requires_openai_auth: false,
             store_responses: false,
             recording: None,
+            recorded_pauses: true,
+            record: None,
         }
     }
 
@@ -171,6 +178,8 @@ pub(super) struct ProviderRecord {
     requires_openai_auth: Option<bool>,
     pub(super) store_responses: Option<bool>,
     recording: Option<PathBuf>,
+    recorded_pauses: Option<bool>,
+    record: Option<PathBuf>,
     #[serde(flatten)]
     pub(super) others: OtherKeys,
 }
@@ -199,6 +208,8 @@ impl ProviderRecord {
             requires_openai_auth: self.requires_openai_auth.unwrap_or(base.requires_openai_auth),
             store_responses: self.store_responses.unwrap_or(base.store_responses),
             recording: self.recording.or(base.recording),
+            recorded_pauses: self.recorded_pauses.unwrap_or(base.recorded_pauses),
+            record: self.record.or(base.record),
         }
     }
 }

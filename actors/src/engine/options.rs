@@ -5,6 +5,7 @@ use crate::{
     config::{Config, Environment, ProviderInfo, WireApi},
     executor::{HelperRunner, Runner, process},
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
+    replay::Recordings,
 };
 use llmx_protocol::{
     ids::SessionId,
@@ -40,6 +41,8 @@ pub struct EngineOptions {
     /// Where tests look at the engine's actors and make them crash.
     #[cfg(feature = "testkit")]
     pub harness: crate::testkit::Harness,
+    /// What providers record goes here; see [`Recordings::flush`].
+    pub recordings: Recordings,
 }
 
 impl EngineOptions {
@@ -56,8 +59,10 @@ impl EngineOptions {
         let config = Arc::new(config);
         let seen = process::child_environment(&commands_policy(&config), environment.into_iter());
         let credentials = Credentials { config: config.clone(), environment: variables };
-        let transport = HttpTransport::new(credentials);
+        let recordings = Recordings::default();
+        let transport = HttpTransport::new(credentials, recordings.clone());
         Self {
+            recordings,
             defaults: Arc::new(defaults(&config, notices)),
             transports: Arc::new(move || Arc::new(ReplayingTransport::new(transport.for_another_arbiter()))),
             runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper }),

@@ -1,7 +1,10 @@
 //! The way to a model over HTTP.
 
 use super::{AnswerBody, ModelRequest, Transport};
-use crate::config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, WireApi};
+use crate::{
+    config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, Secret, WireApi},
+    replay::{Recordings, Tape},
+};
 use bytes::Bytes;
 use dashmap::DashSet;
 use futures_util::{FutureExt, future, future::LocalBoxFuture};
@@ -11,7 +14,7 @@ use llmx_protocol::{
 };
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, Response, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
 };
 use std::{
     borrow::Cow,
@@ -48,6 +51,7 @@ pub struct HttpTransport(Arc<Http>);
 struct Http {
     credentials: Credentials,
     chat_only: ChatOnly,
+    recordings: Recordings,
     local: OnceLock<Client>,
     plain: OnceLock<Client>,
     tls: OnceLock<Client>,
@@ -58,16 +62,16 @@ struct Http {
 type ChatOnly = Arc<DashSet<String>>;
 
 impl HttpTransport {
-    /// No connection is made yet.
+    /// No connection is made yet. What providers with `record` are asked and answer goes to `recordings`.
     #[must_use]
-    pub fn new(credentials: Credentials) -> Self {
-        Self::knowing(credentials, ChatOnly::default())
+    pub fn new(credentials: Credentials, recordings: Recordings) -> Self {
+        Self::knowing(credentials, ChatOnly::default(), recordings)
     }
 
     /// One with connections of its own that shares what is known of the servers.
     #[must_use]
     pub fn for_another_arbiter(&self) -> Self {
-        Self::knowing(self.0.credentials.clone(), self.0.chat_only.clone())
+        Self::knowing(self.0.credentials.clone(), self.0.chat_only.clone(), self.0.recordings.clone())
     }
 
     /// [`Transport::open`] at this provider, whatever the settings say.
@@ -85,10 +89,11 @@ impl HttpTransport {
         self.0.provider(settings)
     }
 
-    fn knowing(credentials: Credentials, chat_only: ChatOnly) -> Self {
+    fn knowing(credentials: Credentials, chat_only: ChatOnly, recordings: Recordings) -> Self {
         Self(Arc::new(Http {
             credentials,
             chat_only,
+            recordings,
             local: OnceLock::new(),
             plain: OnceLock::new(),
             tls: OnceLock::new(),
@@ -144,11 +149,31 @@ impl Http {
         dialect: Dialect,
         request: &ModelRequest,
     ) -> Result<HttpAnswer, Failure> {
-        let response = self.post(provider, dialect, request)?.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
-        if response.status().is_success() && is_answer(response.headers(), dialect) {
-            return Ok(HttpAnswer { response, dialect, notice: None });
+        let body = request.body(dialect);
+        let mut tape = self.tape(provider, dialect, &body).await?;
+        let post = self.post(provider, dialect, &request.conversation, body)?;
+        let response = post.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
+        tape.answered(response.status().as_u16(), response.headers());
+        if let Some(encoding) = unwanted_encoding(response.headers()).filter(|_| response.status().is_success()) {
+            return Err(Failure::new(FailureKind::BadRequest, encoded_text(&encoding)));
         }
-        Err(refusal(response).await)
+        if response.status().is_success() && is_answer(response.headers(), dialect) {
+            return Ok(HttpAnswer { response, dialect, notice: None, tape });
+        }
+        Err(refusal(response, tape).await)
+    }
+
+    /// What this exchange is recorded on. It fails before anything is asked: who wants a recording wants all of it.
+    async fn tape(&self, provider: &ProviderInfo, dialect: Dialect, body: &Bytes) -> Result<Tape, Failure> {
+        let Some(file) = &provider.record else {
+            return Ok(Tape::off());
+        };
+        let cannot = |e| Failure::new(FailureKind::BadRequest, format!("failed to record to {}: {e}", file.display()));
+        let recorder = self.recordings.at(file).await.map_err(cannot)?;
+        let environment = &self.credentials.environment;
+        let key = provider.api_key(environment).ok().flatten();
+        let headers = provider.headers(environment).into_iter().map(|(_, value)| Secret::from(value.as_str()));
+        Ok(Tape::of(recorder, dialect.path(), body.clone(), headers.chain(key).collect()))
     }
 
     fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
@@ -181,7 +206,8 @@ impl Http {
         &self,
         provider: &ProviderInfo,
         dialect: Dialect,
-        request: &ModelRequest,
+        conversation: &str,
+        body: Bytes,
     ) -> Result<RequestBuilder, Failure> {
         let environment = &self.credentials.environment;
         let key = provider.api_key(environment).map_err(|text| Failure::new(FailureKind::Auth, text))?;
@@ -194,8 +220,7 @@ impl Http {
             .header(USER_AGENT, AGENT)
             .header("originator", ORIGINATOR);
         if dialect == Dialect::Responses {
-            builder =
-                builder.header("conversation_id", &request.conversation).header("session_id", &request.conversation);
+            builder = builder.header("conversation_id", conversation).header("session_id", conversation);
         }
         if let Some(key) = key {
             builder = builder.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
@@ -203,7 +228,7 @@ impl Http {
         for (name, value) in provider.headers(environment) {
             builder = builder.header(name, value);
         }
-        Ok(builder.body(request.body(dialect)))
+        Ok(builder.body(body))
     }
 }
 
@@ -236,6 +261,7 @@ struct HttpAnswer {
     response: Response,
     dialect: Dialect,
     notice: Option<String>,
+    tape: Tape,
 }
 
 impl AnswerBody for HttpAnswer {
@@ -248,10 +274,20 @@ impl AnswerBody for HttpAnswer {
     }
 
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>> {
-        async { self.response.chunk().await.map_err(|e| Failure::cut(&chain(&e))) }.boxed_local()
+        async {
+            let chunk = self.response.chunk().await.map_err(|e| Failure::cut(&chain(&e)));
+            match &chunk {
+                Ok(Some(bytes)) => self.tape.heard(bytes),
+                Ok(None) => self.tape.ended(),
+                Err(_) => self.tape.cut(),
+            }
+            chunk
+        }
+        .boxed_local()
     }
 
     fn leave(mut self: Box<Self>) {
+        self.tape.ended();
         actix::spawn(async move {
             let _ = tokio::time::timeout(REST_TIME, beginning(&mut self.response, REST_BYTES)).await;
         });
@@ -304,6 +340,17 @@ fn built(builder: ClientBuilder) -> Result<Client, String> {
     builder.build().map_err(|e| chain(&e))
 }
 
+/// What the body is compressed with, which nobody asked for: its bytes would look like garbage.
+fn unwanted_encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim().to_ascii_lowercase();
+    (!matches!(encoding.as_str(), "" | "identity")).then_some(encoding)
+}
+
+fn encoded_text(encoding: &str) -> String {
+    let encoding: String = encoding.chars().take(40).collect();
+    format!("the server answers with content-encoding {encoding}, which llmx does not ask for and does not read")
+}
+
 fn is_answer(headers: &HeaderMap, dialect: Dialect) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     // Some Chat servers do not stream.
@@ -312,17 +359,22 @@ fn is_answer(headers: &HeaderMap, dialect: Dialect) -> bool {
     is_whole || kind.is_empty() || kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson")
 }
 
-async fn refusal(mut response: Response) -> Failure {
+async fn refusal(mut response: Response, mut tape: Tape) -> Failure {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let body = beginning(&mut response, ERROR_BODY).await;
+    tape.heard(&body);
+    tape.ended();
     if response.status().is_success() {
         return not_a_stream(header("content-type").unwrap_or_default(), &body);
     }
     let request_id = header("x-request-id").or_else(|| header("cf-ray"));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    Failure::from_http(status, header("retry-after"), header("retry-after-ms"), request_id, &body, now)
+    Failure::from_http(status, header("retry-after"), header("retry-after-ms"), request_id, &body, now_unix())
+}
+
+fn now_unix() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// An answer of 2xx that is something else: an error as JSON, or a proxy's page.

@@ -4,7 +4,7 @@
 use super::{AnswerBody, HttpTransport, ModelRequest, Transport};
 use crate::{
     config::ProviderInfo,
-    replay::{Recording, ReplayOptions, ReplayServer},
+    replay::{Pace, Recording, ReplayOptions, ReplayServer},
 };
 use futures_util::{FutureExt, future, future::LocalBoxFuture};
 use llmx_protocol::{
@@ -39,11 +39,12 @@ impl ReplayingTransport {
         &self,
         conversation: &str,
         recording: PathBuf,
+        options: ReplayOptions,
     ) -> impl Future<Output = Result<String, Failure>> + use<> {
         let (reply, answer) = oneshot::channel();
         let key = Key { conversation: conversation.to_owned(), recording };
         // If the keeper is gone, so is the other end of `reply`.
-        let _ = self.keeper().send(Order::Serve { key, reply });
+        let _ = self.keeper().send(Order::Serve { key, options, reply });
         async { answer.await.unwrap_or_else(|_| Err(unusable("its server is gone"))) }
     }
 
@@ -65,7 +66,9 @@ impl Transport for ReplayingTransport {
         let Some(recording) = provider.recording.clone() else {
             return future::ready(Err(nothing_to_play(&request.settings.provider.id))).boxed_local();
         };
-        let (base_url, http) = (self.base_url(&request.conversation, recording), self.http.clone());
+        let pace = if provider.recorded_pauses { Pace::Recorded } else { Pace::Immediate };
+        let base_url = self.base_url(&request.conversation, recording, ReplayOptions { pace });
+        let http = self.http.clone();
         async move {
             let provider = ProviderInfo { base_url: base_url.await?, ..provider };
             http.open_at(provider, request).await
@@ -92,7 +95,7 @@ struct Key {
 }
 
 enum Order {
-    Serve { key: Key, reply: oneshot::Sender<Result<String, Failure>> },
+    Serve { key: Key, options: ReplayOptions, reply: oneshot::Sender<Result<String, Failure>> },
     Close { conversation: String },
 }
 
@@ -101,27 +104,27 @@ async fn keep(mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut servers = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Serve { key, reply } => {
+            Order::Serve { key, options, reply } => {
                 // A turn that was interrupted meanwhile does not listen any more.
-                let _ = reply.send(serve(&mut servers, key).await);
+                let _ = reply.send(serve(&mut servers, key, options).await);
             }
             Order::Close { conversation } => servers.retain(|key, _| key.conversation != conversation),
         }
     }
 }
 
-async fn serve(servers: &mut HashMap<Key, ReplayServer>, key: Key) -> Result<String, Failure> {
+async fn serve(servers: &mut HashMap<Key, ReplayServer>, key: Key, options: ReplayOptions) -> Result<String, Failure> {
     if let Some(server) = servers.get(&key) {
         return Ok(server.base_url());
     }
-    let server = start(key.recording.clone()).await?;
+    let server = start(key.recording.clone(), options).await?;
     Ok(servers.entry(key).or_insert(server).base_url())
 }
 
-async fn start(recording: PathBuf) -> Result<ReplayServer, Failure> {
+async fn start(recording: PathBuf, options: ReplayOptions) -> Result<ReplayServer, Failure> {
     let read = tokio::task::spawn_blocking(move || Recording::load(&recording)).await;
     let recording = read.map_err(unusable)?.map_err(unusable)?;
-    let server = ReplayServer::start(recording, ReplayOptions::default()).await;
+    let server = ReplayServer::start(recording, options).await;
     server.map_err(|error| Failure::connect(&error.to_string()))
 }
 
@@ -140,15 +143,14 @@ mod tests {
     use crate::{
         config::{Config, ConfigSources, Environment, load},
         model_stream::Credentials,
+        replay::Recordings,
     };
     use std::io::Write;
 
     fn transport() -> ReplayingTransport {
         let config: Config = load(&ConfigSources::default()).unwrap().config;
-        ReplayingTransport::new(HttpTransport::new(Credentials {
-            config: Arc::new(config),
-            environment: Environment::default(),
-        }))
+        let credentials = Credentials { config: Arc::new(config), environment: Environment::default() };
+        ReplayingTransport::new(HttpTransport::new(credentials, Recordings::default()))
     }
 
     fn recording() -> tempfile::NamedTempFile {
@@ -158,7 +160,7 @@ mod tests {
     }
 
     async fn url(transport: &ReplayingTransport, conversation: &str, recording: &tempfile::NamedTempFile) -> String {
-        transport.base_url(conversation, recording.path().to_owned()).await.unwrap()
+        transport.base_url(conversation, recording.path().to_owned(), ReplayOptions::default()).await.unwrap()
     }
 
     async fn answers(base_url: &str) -> bool {

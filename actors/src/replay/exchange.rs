@@ -94,7 +94,14 @@ impl Exchange {
 fn answer(status: StatusCode, content: ResponseContent) -> Exchange {
     Exchange {
         request: ExpectedRequest::default(),
-        response: RecordedResponse { status, headers: HeaderMap::new(), content, cut: false },
+        response: RecordedResponse {
+            status,
+            headers: HeaderMap::new(),
+            content,
+            cut: false,
+            left: false,
+            verbatim: false,
+        },
     }
 }
 

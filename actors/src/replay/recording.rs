@@ -38,8 +38,22 @@ pub struct ExpectedRequest {
     pub contains: Vec<String>,
     /// Texts that must not occur in it.
     pub lacks: Vec<String>,
-    /// The request as it was recorded; never compared.
+    /// Where it goes.
+    pub route: Route,
+    /// The request as it was recorded: what is asked must be the same, but for what no two runs share.
     pub body: Option<Value>,
+}
+
+/// Where a request goes, below the base URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Route {
+    /// The Responses API.
+    #[default]
+    #[serde(rename = "responses")]
+    Responses,
+    /// Chat Completions.
+    #[serde(rename = "chat/completions")]
+    Chat,
 }
 
 /// An answer.
@@ -54,6 +68,10 @@ pub struct RecordedResponse {
     pub content: ResponseContent,
     /// Whether the connection breaks off after it, before HTTP's own end mark.
     pub cut: bool,
+    /// Whether the client left before the end: nothing follows until it leaves again.
+    pub left: bool,
+    /// Whether `{{n}}` means just that.
+    pub verbatim: bool,
 }
 
 /// The body of an answer.
@@ -154,6 +172,10 @@ struct WrittenResponse {
     body: Option<Value>,
     #[serde(default)]
     cut: bool,
+    #[serde(default)]
+    left: bool,
+    #[serde(default)]
+    verbatim: bool,
 }
 
 impl TryFrom<WrittenResponse> for RecordedResponse {
@@ -168,7 +190,8 @@ impl TryFrom<WrittenResponse> for RecordedResponse {
             (None, None) => return Err("`response` has neither `events` nor `body`".to_owned()),
         };
         let status = status(written.status.unwrap_or(200))?;
-        Ok(Self { status, headers: headers(&written.headers)?, content, cut: written.cut })
+        let headers = headers(&written.headers)?;
+        Ok(Self { status, headers, content, cut: written.cut, left: written.left, verbatim: written.verbatim })
     }
 }
 
@@ -244,7 +267,7 @@ mod tests {
             ("nonsense", "line 2, column 2: expected ident"),
             (
                 r#"{"request":{"contain":[]},"response":{"body":""}}"#,
-                "line 2, column 21: unknown field `contain`, expected one of `contains`, `lacks`, `body`",
+                "line 2, column 21: unknown field `contain`, expected one of `contains`, `lacks`, `route`, `body`",
             ),
             (r#"{"response":{}}"#, "line 2, column 15: `response` has neither `events` nor `body`"),
             (r#"{"response":{"events":[],"body":""}}"#, "line 2, column 36: `response` has both `events` and `body`"),

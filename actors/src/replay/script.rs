@@ -1,6 +1,9 @@
 //! Which exchange answers a request. No I/O here.
 
-use super::recording::{Exchange, ExpectedRequest, Recording};
+use super::{
+    difference::first_difference,
+    recording::{Exchange, ExpectedRequest, Recording, Route},
+};
 use serde_json::Value;
 use std::{fmt, rc::Rc};
 
@@ -32,18 +35,28 @@ impl fmt::Display for Mismatch {
 pub(super) struct Script {
     /// `None` once it was used.
     exchanges: Vec<Option<Rc<Exchange>>>,
+    /// The routes that the recorded server had.
+    routes: Vec<Route>,
     pub(super) mismatches: Vec<Mismatch>,
 }
 
 impl Script {
     pub(super) fn new(recording: Recording) -> Self {
+        let mut routes: Vec<_> = recording.exchanges.iter().map(|exchange| exchange.request.route).collect();
+        if routes.is_empty() {
+            routes.push(Route::default());
+        }
         let exchanges = recording.exchanges.into_iter().map(|exchange| Some(Rc::new(exchange)));
-        Self { exchanges: exchanges.collect(), mismatches: Vec::new() }
+        Self { exchanges: exchanges.collect(), routes, mismatches: Vec::new() }
+    }
+
+    pub(super) fn has(&self, route: Route) -> bool {
+        self.routes.contains(&route)
     }
 
     /// The exchange that answers a request, with its number; it is used from now on.
-    pub(super) fn answer(&mut self, body: &str) -> Result<(usize, Rc<Exchange>), Mismatch> {
-        let request = RequestText::new(body);
+    pub(super) fn answer(&mut self, route: Route, body: &str) -> Result<(usize, Rc<Exchange>), Mismatch> {
+        let request = RequestText::new(route, body);
         let found = (1..).zip(&mut self.exchanges).find_map(|(number, slot)| {
             let exchange = slot.take_if(|exchange| difference(&exchange.request, &request).is_none());
             Some((number, exchange?))
@@ -74,18 +87,22 @@ fn difference(expected: &ExpectedRequest, request: &RequestText<'_>) -> Option<S
     let missing = expected.contains.iter().find(|text| !request.has(text));
     let missing = missing.map(|text| format!("expects a request that contains {text:?}"));
     let present = || expected.lacks.iter().find(|text| request.has(text));
-    missing.or_else(|| Some(format!("expects a request that lacks {:?}", present()?)))
+    let present = || Some(format!("expects a request that lacks {:?}", present()?));
+    let elsewhere = || (expected.route != request.route).then(|| format!("expects a request for {:?}", expected.route));
+    let differs = || first_difference(expected.body.as_ref()?, &request.json);
+    elsewhere().or(missing).or_else(present).or_else(differs)
 }
 
 /// A request body, raw and parsed.
 struct RequestText<'a> {
+    route: Route,
     raw: &'a str,
     json: Value,
 }
 
 impl<'a> RequestText<'a> {
-    fn new(raw: &'a str) -> Self {
-        Self { raw, json: serde_json::from_str(raw).unwrap_or_default() }
+    fn new(route: Route, raw: &'a str) -> Self {
+        Self { route, raw, json: serde_json::from_str(raw).unwrap_or_default() }
     }
 
     fn has(&self, text: &str) -> bool {
@@ -93,7 +110,7 @@ impl<'a> RequestText<'a> {
     }
 
     fn last_input(&self) -> String {
-        let input = &self.json["input"];
+        let input = if self.route == Route::Chat { &self.json["messages"] } else { &self.json["input"] };
         let last = input.as_array().and_then(|items| items.last()).unwrap_or(input);
         let shown = if last.is_null() { self.raw.to_owned() } else { last.to_string() };
         if shown.len() <= SHOWN { shown } else { format!("{}…", &shown[..shown.floor_char_boundary(SHOWN)]) }
@@ -123,7 +140,7 @@ mod tests {
     fn check(exchanges: Vec<Exchange>, requests: &[(&str, usize)]) {
         let mut script = script(exchanges);
         for (request, expected) in requests {
-            let number = script.answer(request).map_or(0, |(number, _)| number);
+            let number = script.answer(Route::Responses, request).map_or(0, |(number, _)| number);
             assert_eq!(number, *expected, "{request}");
         }
     }
@@ -176,7 +193,7 @@ mod tests {
         ];
         for (exchanges, expected) in cases {
             let mut script = script(exchanges);
-            let mismatch = script.answer(request).unwrap_err();
+            let mismatch = script.answer(Route::Responses, request).unwrap_err();
             assert_eq!(mismatch.to_string(), format!("the recording has no answer: {expected}"));
             assert_eq!(script.mismatches, [mismatch]);
         }
@@ -186,7 +203,7 @@ mod tests {
     fn what_a_mismatch_shows_is_bounded() {
         let cases = [(format!("é{}", "x".repeat(5_000)), 'x'), ("é".repeat(5_000), 'é')];
         for (request, last) in cases {
-            let shown = script(vec![]).answer(&request).unwrap_err().last_input;
+            let shown = script(vec![]).answer(Route::Responses, &request).unwrap_err().last_input;
             assert!(shown.len() <= SHOWN + '…'.len_utf8() && shown.ends_with(&format!("{last}…")), "{shown}");
         }
     }
@@ -204,7 +221,7 @@ mod tests {
             for request in requests {
                 let first = unused.iter().position(|number| request.contains(&expected[number - 1]));
                 let first = first.map(|place| unused.remove(place));
-                prop_assert_eq!(script.answer(&request).ok().map(|(number, _)| number), first);
+                prop_assert_eq!(script.answer(Route::Responses, &request).ok().map(|(number, _)| number), first);
                 prop_assert_eq!(script.unused(), &unused[..]);
             }
         }

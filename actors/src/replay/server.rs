@@ -2,7 +2,7 @@
 
 use super::{
     Mismatch, Pace, Recording,
-    recording::{Exchange, ResponseContent, TimedEvent},
+    recording::{Exchange, RecordedResponse, ResponseContent, Route, TimedEvent},
     script::Script,
 };
 use bytes::Bytes;
@@ -93,6 +93,13 @@ struct Desk {
     pace: Pace,
 }
 
+impl Desk {
+    /// Whether the recorded server had this route; one without any exchange had the usual one.
+    fn has(&self, route: Route) -> bool {
+        self.script.borrow().has(route)
+    }
+}
+
 /// Owns the connections, so that they end with it.
 async fn accept(listener: TcpListener, desk: Rc<Desk>) {
     let mut connections = JoinSet::new();
@@ -124,20 +131,25 @@ async fn serve(stream: TcpStream, desk: Rc<Desk>) {
 async fn respond(request: Request<Incoming>, desk: &Desk) -> Result<Response<ReplayBody>, Infallible> {
     let path = request.uri().path();
     Ok(match *request.method() {
-        Method::POST if path.ends_with("/responses") => answer(request.into_body(), desk).await,
+        Method::POST if path.ends_with("/responses") && desk.has(Route::Responses) => {
+            answer(Route::Responses, request.into_body(), desk).await
+        }
+        Method::POST if path.ends_with("/chat/completions") && desk.has(Route::Chat) => {
+            answer(Route::Chat, request.into_body(), desk).await
+        }
         Method::GET if path.ends_with("/models") => models(),
         _ => not_found(&request),
     })
 }
 
-async fn answer(body: Incoming, desk: &Desk) -> Response<ReplayBody> {
+async fn answer(route: Route, body: Incoming, desk: &Desk) -> Response<ReplayBody> {
     let body = match Limited::new(body, LARGEST_REQUEST).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => {
             return refusal(StatusCode::BAD_REQUEST, "unreadable_request", &error.to_string());
         }
     };
-    let answer = desk.script.borrow_mut().answer(&String::from_utf8_lossy(&body));
+    let answer = desk.script.borrow_mut().answer(route, &String::from_utf8_lossy(&body));
     match answer {
         Ok((number, exchange)) => replay(number, &exchange, desk.pace),
         Err(mismatch) => {
@@ -149,18 +161,20 @@ async fn answer(body: Incoming, desk: &Desk) -> Response<ReplayBody> {
 
 fn replay(number: usize, exchange: &Exchange, pace: Pace) -> Response<ReplayBody> {
     let recorded = &exchange.response;
+    let numbered =
+        |text: &str| if recorded.verbatim { text.to_owned() } else { text.replace("{{n}}", &number.to_string()) };
     let (content_type, frames) = match &recorded.content {
-        ResponseContent::Events(events) => ("text/event-stream", event_frames(number, events)),
-        ResponseContent::Body(text) => (type_of(text), vec![(0, numbered(text, number))]),
+        ResponseContent::Events(events) => ("text/event-stream", event_frames(&numbered, events)),
+        ResponseContent::Body(text) => (type_of(text), vec![(0, numbered(text))]),
     };
-    let body = StreamBody::new(paced(frames, recorded.cut, pace));
+    let body = StreamBody::new(paced(frames, End::of(recorded), pace));
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
     headers.extend(recorded.headers.clone());
     response(recorded.status, headers, Either::Right(body))
 }
 
-fn event_frames(number: usize, events: &[TimedEvent]) -> Vec<(u64, String)> {
-    events.iter().map(|event| (event.after_ms, numbered(&event_text(&event.data), number))).collect()
+fn event_frames(numbered: &impl Fn(&str) -> String, events: &[TimedEvent]) -> Vec<(u64, String)> {
+    events.iter().map(|event| (event.after_ms, numbered(&event_text(&event.data)))).collect()
 }
 
 /// One server-sent event as it is on the wire.
@@ -171,11 +185,28 @@ fn event_text(data: &Value) -> String {
     format!("{name}{lines}\n")
 }
 
-fn numbered(text: &str, number: usize) -> String {
-    text.replace("{{n}}", &number.to_string())
+/// What follows the last frame.
+#[derive(Clone, Copy)]
+enum End {
+    /// HTTP's own end mark.
+    Whole,
+    /// The connection breaks off.
+    Cut,
+    /// Nothing, until the client closes the connection.
+    Silence,
 }
 
-fn paced(frames: Vec<(u64, String)>, cut: bool, pace: Pace) -> EventStream {
+impl End {
+    fn of(recorded: &RecordedResponse) -> Self {
+        match (recorded.left, recorded.cut) {
+            (true, _) => Self::Silence,
+            (false, true) => Self::Cut,
+            (false, false) => Self::Whole,
+        }
+    }
+}
+
+fn paced(frames: Vec<(u64, String)>, end: End, pace: Pace) -> EventStream {
     let frames = stream::iter(frames).then(move |(after_ms, text)| async move {
         let pause = pace.pause(after_ms);
         if !pause.is_zero() {
@@ -183,7 +214,11 @@ fn paced(frames: Vec<(u64, String)>, cut: bool, pace: Pace) -> EventStream {
         }
         Ok(Frame::data(Bytes::from(text)))
     });
-    frames.chain(stream::iter(cut.then_some(())).then(|()| broken_off())).boxed_local()
+    match end {
+        End::Whole => frames.boxed_local(),
+        End::Cut => frames.chain(stream::once(broken_off())).boxed_local(),
+        End::Silence => frames.chain(stream::pending()).boxed_local(),
+    }
 }
 
 /// To hyper a body that fails is a reason to close the connection at once, with whatever it still holds. The yield
@@ -205,7 +240,7 @@ fn models() -> Response<ReplayBody> {
 
 fn not_found(request: &Request<Incoming>) -> Response<ReplayBody> {
     let message = format!(
-        "{} {} is not replayed; only POST …/responses and GET …/models are",
+        "{} {} is not replayed; only POST …/responses or …/chat/completions, as recorded, and GET …/models are",
         request.method(),
         request.uri().path()
     );
