@@ -12,3 +12,4 @@ mod retries;
 mod slow_ui;
 mod tidy;
 mod tools;
+mod usage;

@@ -10,7 +10,8 @@ use dashmap::DashSet;
 use futures_util::{FutureExt, future, future::LocalBoxFuture};
 use llmx_protocol::{
     machine::settings::Settings,
-    model::{Dialect, Failure, FailureKind, chat::ChatOptions},
+    model::{Dialect, Failure, FailureKind, chat::ChatOptions, rate_limits},
+    wire::usage::RateLimitSnapshot,
 };
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, Response, Url,
@@ -271,6 +272,11 @@ impl AnswerBody for HttpAnswer {
 
     fn take_notice(&mut self) -> Option<String> {
         self.notice.take()
+    }
+
+    fn rate_limits(&self) -> Option<RateLimitSnapshot> {
+        let headers = self.response.headers();
+        rate_limits::from_headers(|name| headers.get(name).and_then(|v| v.to_str().ok()), now_unix())
     }
 
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>> {

@@ -20,7 +20,9 @@ pub(super) async fn run(transport: Arc<dyn Transport>, request: ModelRequest, si
     let idle = transport.idle_timeout(&request.settings);
     let mut answer = within(idle, transport.open(request)).await?;
     let mut decoder = answer.dialect().decoder(DecodeLimits::default());
-    sink.hand_over(answer.take_notice().into_iter().map(ModelEvent::Notice).collect(), 0).await;
+    let notice = answer.take_notice().map(ModelEvent::Notice);
+    let limits = answer.rate_limits().map(ModelEvent::RateLimits);
+    sink.hand_over(notice.into_iter().chain(limits).collect(), 0).await;
     loop {
         let chunk = within(idle, answer.next()).await;
         let mut events = Vec::new();

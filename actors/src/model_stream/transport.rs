@@ -6,6 +6,7 @@ use llmx_protocol::{
     history::Prompt,
     machine::settings::Settings,
     model::{dialect::Dialect, failure::Failure, responses::RequestHead},
+    wire::usage::RateLimitSnapshot,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -52,6 +53,11 @@ pub trait AnswerBody {
 
     /// What the user should know of how it was come by; once.
     fn take_notice(&mut self) -> Option<String> {
+        None
+    }
+
+    /// What its headers said of the caller's limits.
+    fn rate_limits(&self) -> Option<RateLimitSnapshot> {
         None
     }
 

@@ -1,17 +1,22 @@
 //! The one vocabulary that every dialect of the model wire decodes to.
 
 use super::ResponseItem;
-use crate::{ids::ResponseId, wire::usage::TokenUsage};
+use crate::{
+    ids::ResponseId,
+    wire::usage::{RateLimitSnapshot, TokenUsage},
+};
 
 /// One step of a streamed response.
 ///
 /// `slot` numbers the items of the response from 0 in the order in which they were first heard of. An item is
 /// `ItemStarted` once, may have deltas, and is `ItemDone` at most once; items may interleave. `ItemDone` is the truth,
-/// deltas are for display. Nothing follows `Completed`. A decoder never makes a `Notice`.
+/// deltas are for display. Nothing follows `Completed`. A decoder never makes a `Notice` or `RateLimits`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelEvent {
     /// Something that the user should know of the way to the model; the model said nothing with it.
     Notice(String),
+    /// What the headers of the answer said of the caller's limits.
+    RateLimits(RateLimitSnapshot),
     /// The server has accepted the request.
     Created {
         /// Its name for the response, if it gives one.

@@ -11,6 +11,7 @@ pub mod family;
 pub mod item;
 mod json_text;
 pub mod provider;
+pub mod rate_limits;
 pub mod responses;
 pub mod sse;
 

@@ -350,10 +350,7 @@ impl Turn {
     /// The response is whole: now, and not before, its tools run.
     fn act(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.phase = Phase::Acting;
-        if let Some(usage) = self.response.usage() {
-            self.start.used += usage;
-            publish([self.token_count(usage)], out);
-        }
+        publish(self.token_count(), out);
         for item in self.response.items() {
             if self.response.is_incomplete() {
                 self.calls.refuse(item);
@@ -364,13 +361,18 @@ impl Turn {
         self.advance(now, out);
     }
 
-    fn token_count(&self, last: TokenUsage) -> EventMsg {
-        let info = TokenUsageInfo {
-            total_token_usage: self.start.used,
-            last_token_usage: last,
-            model_context_window: self.start.settings.window(),
-        };
-        EventMsg::TokenCount { info: Some(info), rate_limits: None }
+    /// What the server said of usage and limits, if it said anything.
+    fn token_count(&mut self) -> Option<EventMsg> {
+        let info = self.response.usage().map(|last| {
+            self.start.used += last;
+            TokenUsageInfo {
+                total_token_usage: self.start.used,
+                last_token_usage: last,
+                model_context_window: self.start.settings.window(),
+            }
+        });
+        let rate_limits = self.response.limits();
+        (info.is_some() || rate_limits.is_some()).then_some(EventMsg::TokenCount { info, rate_limits })
     }
 
     /// Starts what may start, one command at a time; ends the turn when every call has its output.

@@ -11,7 +11,7 @@ use crate::{
     wire::{
         event::{EventMsg, ItemEvent},
         item::{AgentContent, TurnItem},
-        usage::TokenUsage,
+        usage::{RateLimitSnapshot, TokenUsage},
     },
 };
 use std::collections::BTreeMap;
@@ -56,6 +56,7 @@ pub(super) struct Response {
     incomplete: bool,
     id: Option<ResponseId>,
     usage: Option<TokenUsage>,
+    limits: Option<RateLimitSnapshot>,
     items: Vec<ResponseItem>,
     /// Items that a UI was shown, for taking them back.
     shown: Vec<ItemId>,
@@ -89,6 +90,10 @@ impl Response {
         self.usage
     }
 
+    pub(super) fn limits(&self) -> Option<RateLimitSnapshot> {
+        self.limits
+    }
+
     /// Whether the model stopped before it was done.
     pub(super) fn is_incomplete(&self) -> bool {
         self.incomplete
@@ -119,10 +124,14 @@ impl Response {
     }
 
     pub(super) fn apply(&mut self, event: ModelEvent) -> Vec<EventMsg> {
-        if let ModelEvent::Notice(text) = event {
-            return vec![EventMsg::warning(text)];
+        match event {
+            ModelEvent::Notice(text) => return vec![EventMsg::warning(text)],
+            ModelEvent::RateLimits(limits) => {
+                self.limits = Some(limits);
+                return Vec::new();
+            }
+            _ => self.answered = true,
         }
-        self.answered = true;
         match event {
             ModelEvent::Created { response_id } => {
                 self.id = response_id;

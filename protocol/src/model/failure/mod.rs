@@ -6,7 +6,7 @@ mod error_body;
 mod retry_after;
 mod text;
 
-pub use retry_after::parse_try_again;
+pub use retry_after::{parse_time_span, parse_try_again};
 
 use error_body::ErrorBody;
 use serde_json::Value;

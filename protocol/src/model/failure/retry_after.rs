@@ -17,7 +17,13 @@ pub(super) fn from_headers(seconds_or_date: Option<&str>, ms: Option<&str>, now_
 pub fn parse_try_again(message: &str) -> Option<Duration> {
     const CUE: &str = "try again in ";
     let lowercase = message.to_ascii_lowercase();
-    let mut rest = &lowercase[lowercase.find(CUE)? + CUE.len()..];
+    parse_time_span(&lowercase[lowercase.find(CUE)? + CUE.len()..])
+}
+
+/// Reads "17.2s" or "6m0s" at the beginning of a text.
+#[must_use]
+pub fn parse_time_span(text: &str) -> Option<Duration> {
+    let mut rest = text;
     let mut total = None;
     while let Some((amount, after)) = amount_of_time(rest) {
         total = Some(total.unwrap_or(Duration::ZERO) + amount);

@@ -21,7 +21,7 @@ fn stream(events: &[&str]) -> String {
 fn shown(event: &ModelEvent) -> String {
     let id = |id: &Option<ResponseId>| id.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     match event {
-        ModelEvent::Notice(_) => "notice".to_owned(),
+        ModelEvent::Notice(_) | ModelEvent::RateLimits(_) => "notice".to_owned(),
         ModelEvent::Created { response_id } => format!("created:{}", id(response_id)),
         ModelEvent::ItemStarted { slot, kind } => format!("+{slot}:{kind:?}"),
         ModelEvent::TextDelta { slot, delta } => format!("{slot}{delta:?}"),
@@ -238,7 +238,7 @@ proptest! {
         let mut open = Vec::new();
         for (at, event) in out.iter().enumerate() {
             match event {
-                ModelEvent::Created { .. } | ModelEvent::Notice(_) => {}
+                ModelEvent::Created { .. } | ModelEvent::Notice(_) | ModelEvent::RateLimits(_) => {}
                 ModelEvent::ItemStarted { slot, .. } => {
                     prop_assert_eq!(*slot as usize, open.len(), "slots are counted up");
                     open.push(true);
