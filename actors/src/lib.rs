@@ -7,6 +7,7 @@ pub mod config;
 pub mod engine;
 pub mod executor;
 pub mod flow;
+pub mod local_files;
 pub mod model_stream;
 pub mod outbox;
 pub mod replay;

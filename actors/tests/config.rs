@@ -5,7 +5,10 @@ use llmx_actors::config::{
     Config, ConfigSources, Environment, Loaded, ProviderInfo, Secret, WireApi, home_directory, load,
 };
 use llmx_actors::executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy};
-use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
+use llmx_protocol::{
+    local_files::ProjectDocOptions,
+    wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::{collections::BTreeMap, fs, path::Path, path::PathBuf};
@@ -22,7 +25,7 @@ fn sources(home: &Path, overrides: &[&str], variables: &[(&str, &str)]) -> Confi
     }
 }
 
-/// Loads `toml` from a home of its own; messages name its file as `config.toml`.
+/// Loads `toml` from a home of its own, which the result forgets; messages name its file as `config.toml`.
 fn outcome(toml: &str, overrides: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, String> {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("config.toml"), toml).unwrap();
@@ -32,6 +35,7 @@ fn outcome(toml: &str, overrides: &[&str], variables: &[(&str, &str)]) -> Result
     for warning in &mut loaded.warnings {
         *warning = warning.replace(&prefix, "");
     }
+    assert_eq!(loaded.config.project_doc.home.take().as_deref(), Some(home.path()));
     Ok(loaded)
 }
 
@@ -70,7 +74,8 @@ fn without_any_source_the_defaults_hold() {
 fn a_missing_home_or_file_is_fine() {
     let home = tempfile::tempdir().unwrap();
     for place in [home.path().to_owned(), home.path().join("absent")] {
-        let loaded = load(&sources(&place, &[], &[])).unwrap();
+        let mut loaded = load(&sources(&place, &[], &[])).unwrap();
+        assert_eq!(loaded.config.project_doc.home.take(), Some(place));
         assert_eq!((loaded.config, loaded.warnings), (defaults(), vec![]));
     }
 }
@@ -93,6 +98,8 @@ fn every_key_in_use_is_read() {
         hide_agent_reasoning = true
         show_raw_agent_reasoning = true
         disable_response_storage = true
+        project_doc_max_bytes = 5
+        project_doc_fallback_filenames = ["NOTES.md"]
         kill_grace_ms = 7
         approval_timeout_ms = 9
         [sandbox_workspace_write]
@@ -131,6 +138,7 @@ fn every_key_in_use_is_read() {
             include_only: vec![NamePattern::new("C?")],
         },
         user_instructions: Some("u".to_owned()),
+        project_doc: ProjectDocOptions { home: None, max_bytes: 5, fallback_names: vec!["NOTES.md".to_owned()] },
         developer_instructions: Some("d".to_owned()),
         experimental_instructions_file: Some(PathBuf::from("prompt.md")),
         hide_agent_reasoning: true,

@@ -8,6 +8,7 @@ pub mod context;
 pub mod framing;
 pub mod history;
 pub mod ids;
+pub mod local_files;
 pub mod machine;
 pub mod model;
 pub mod patch;

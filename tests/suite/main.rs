@@ -4,6 +4,7 @@
 mod bad_input;
 mod captured_streams;
 mod config;
+mod context;
 mod flows;
 mod interrupts;
 mod leaving;

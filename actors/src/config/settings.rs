@@ -2,7 +2,10 @@
 
 use super::{ConfigError, Environment, ProviderInfo, file::ConfigFile, layers::Layers, providers};
 use crate::executor::process::ShellEnvironmentPolicy;
-use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
+use llmx_protocol::{
+    local_files::{DEFAULT_PROJECT_DOC_BYTES, ProjectDocOptions},
+    wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
+};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -58,6 +61,8 @@ pub struct Config {
     pub shell_environment_policy: ShellEnvironmentPolicy,
     /// What the user tells every session, as an `AGENTS.md` would.
     pub user_instructions: Option<String>,
+    /// Where the instructions for a project are looked for.
+    pub project_doc: ProjectDocOptions,
     /// What the application tells every session.
     pub developer_instructions: Option<String>,
     /// A file that replaces the built-in system prompt; [`Config::base_instructions`] reads it.
@@ -114,7 +119,7 @@ pub fn load(sources: &ConfigSources) -> Result<Loaded, ConfigError> {
         return Err(layers.error("sandbox_workspace_write.writable_roots", &problem));
     }
     let warnings = warnings(&file, &layers);
-    let config = settle(file, &sources.environment);
+    let config = settle(file, sources);
     config.provider(&config.model_provider)?;
     Ok(Loaded { config, warnings })
 }
@@ -127,19 +132,24 @@ fn warnings(file: &ConfigFile, layers: &Layers) -> Vec<String> {
     file.unknown_keys().into_iter().map(warning).collect()
 }
 
-fn settle(file: ConfigFile, environment: &Environment) -> Config {
+fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
     Config {
         sandbox_policy: file.sandbox_policy(),
         shell_environment_policy: file.shell_environment_policy(),
         model: file.model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         model_provider: file.model_provider.unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
-        providers: providers::resolve(file.model_providers, environment),
+        providers: providers::resolve(file.model_providers, &sources.environment),
         model_reasoning_effort: file.model_reasoning_effort,
         model_reasoning_summary: file.model_reasoning_summary.unwrap_or_default(),
         model_verbosity: file.model_verbosity,
         model_context_window: file.model_context_window,
         approval_policy: file.approval_policy.unwrap_or_default(),
         user_instructions: file.user_instructions,
+        project_doc: ProjectDocOptions {
+            home: sources.home.clone(),
+            max_bytes: file.project_doc_max_bytes.unwrap_or(DEFAULT_PROJECT_DOC_BYTES),
+            fallback_names: file.project_doc_fallback_filenames,
+        },
         developer_instructions: file.developer_instructions,
         experimental_instructions_file: file.experimental_instructions_file,
         hide_agent_reasoning: file.hide_agent_reasoning,

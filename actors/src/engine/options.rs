@@ -4,6 +4,7 @@ use super::Placement;
 use crate::{
     config::{Config, Environment, ProviderInfo, WireApi},
     executor::{HelperRunner, Runner, process},
+    local_files::FileSystem,
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
     replay::Recordings,
 };
@@ -122,6 +123,8 @@ fn defaults(config: &Arc<Config>, notices: Vec<String>) -> Defaults {
         },
         kill_grace: Duration::from_millis(config.kill_grace_ms),
         approval_timeout: config.approval_timeout_ms.map(Duration::from_millis),
+        project_doc: config.project_doc.clone(),
+        files: Arc::new(FileSystem),
         enforcement: Enforcement::None("the sandbox is not built yet".into()),
     }
 }

@@ -1,6 +1,7 @@
 //! A session's settings, and how ops change them.
 
 use crate::{
+    local_files::{self, LocalFiles, ProjectDocOptions},
     model::{
         family,
         provider::{Provider, Providers},
@@ -56,6 +57,10 @@ pub struct Defaults {
     pub enforcement: Enforcement,
     /// What a UI should be told of the configuration.
     pub notices: Vec<String>,
+    /// Where to look for the project's instructions.
+    pub project_doc: ProjectDocOptions,
+    /// The machine's files.
+    pub files: Arc<dyn LocalFiles>,
 }
 
 /// What a UI is told of the model's thoughts.
@@ -129,7 +134,6 @@ impl Settings {
         let provider = provider(op, defaults)?;
         let disable_storage = op.disable_response_storage.unwrap_or(defaults.disable_response_storage);
         Ok(Self {
-            cwd,
             model: op.model.clone().unwrap_or_else(|| defaults.model.clone()),
             stored_responses: provider.stores_responses && !disable_storage,
             provider: Arc::new(provider),
@@ -139,7 +143,13 @@ impl Settings {
             summary: op.model_reasoning_summary.or(defaults.summary),
             verbosity: defaults.verbosity,
             context_window: defaults.context_window,
-            user_instructions: op.user_instructions.clone().or_else(|| defaults.user_instructions.clone()),
+            user_instructions: local_files::user_instructions(
+                op.user_instructions.as_deref().or(defaults.user_instructions.as_deref()),
+                &cwd,
+                &defaults.project_doc,
+                &*defaults.files,
+            ),
+            cwd,
             developer_instructions: op
                 .developer_instructions
                 .clone()

@@ -5,6 +5,7 @@ use crate::{
     context,
     history::History,
     ids::{CallId, ResponseId, SubmissionId},
+    local_files::{self, LocalFiles},
     machine::{approval::Resolution, settings::Settings, task::TaskStart},
     model::item::{ContentPart, ResponseItem},
     wire::{
@@ -100,7 +101,13 @@ impl Session {
             None => None,
             Some(id) => Some(self.bookmark(id, &settings)?),
         };
-        Ok(Prepared { settings, point, message: message_of(items)?, input: items.to_vec(), schema: None })
+        Ok(Prepared {
+            settings,
+            point,
+            message: message_of(items, &*self.defaults.files)?,
+            input: items.to_vec(),
+            schema: None,
+        })
     }
 
     fn bookmark(&self, id: &ResponseId, settings: &Settings) -> Result<Point, String> {
@@ -185,19 +192,18 @@ fn used(id: &SubmissionId) -> String {
     format!("submission id `{id}` was used before: every task needs an id of its own")
 }
 
-fn message_of(items: &[UserInput]) -> Result<ResponseItem, String> {
+fn message_of(items: &[UserInput], files: &dyn LocalFiles) -> Result<ResponseItem, String> {
     if items.is_empty() {
         return Err("user input has no items".into());
     }
-    let parts: Result<Vec<_>, _> = items
-        .iter()
-        .map(|item| match item {
-            UserInput::Text { text } => Ok(ContentPart::Text(text.clone())),
-            UserInput::Image { image_url } => Ok(ContentPart::Image { url: image_url.clone() }),
-            UserInput::LocalImage { path } => {
-                Err(format!("user input `local_image` is not built yet: {}", path.display()))
-            }
-        })
-        .collect();
-    Ok(ResponseItem::user_message(&parts?))
+    let part = |item: &UserInput| match item {
+        UserInput::Text { text } => ContentPart::Text(text.clone()),
+        UserInput::Image { image_url } => ContentPart::Image { url: image_url.clone() },
+        UserInput::LocalImage { path } => match local_files::image_url(path, files) {
+            Ok(url) => ContentPart::Image { url },
+            Err(text) => ContentPart::Text(text),
+        },
+    };
+    let parts: Vec<_> = items.iter().map(part).collect();
+    Ok(ResponseItem::user_message(&parts))
 }
