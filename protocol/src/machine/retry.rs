@@ -68,10 +68,12 @@ impl Retries {
         }
         *spent += 1;
         let n = *spent;
+        // Both kinds press on the same server: the pauses grow with every try, whatever it failed of.
+        let tries = self.requests + self.streams;
         let after = match (failure.retry_after, &failure.kind) {
             (Some(asked), _) => asked,
             (None, FailureKind::Loading) => LOADING_PAUSE,
-            (None, _) => backoff(n, self.policy.seed),
+            (None, _) => backoff(tries, self.policy.seed),
         };
         Some(Retry { after, n, max })
     }
@@ -107,6 +109,15 @@ mod tests {
         assert_eq!(retries.spend(&refused, false).map(|r| (r.n, r.max)), Some((2, 2)));
         assert_eq!(retries.spend(&refused, false), None);
         assert_eq!(retries.spend(&cut, true), None);
+    }
+
+    #[test]
+    fn the_pauses_grow_with_every_try_of_either_kind() {
+        let mut retries = Retries::new(RetryPolicy { request_max: 9, stream_max: 9, seed: 3 });
+        let (cut, refused) = (Failure::cut("gone"), Failure::connect("refused"));
+        let tries = [(&refused, false), (&cut, true), (&refused, false), (&cut, true)];
+        let pauses: Vec<_> = tries.iter().map(|(f, answered)| retries.spend(f, *answered).unwrap().after).collect();
+        assert!(pauses.windows(2).all(|pair| pair[1] > pair[0] * 3 / 2), "{pauses:?}");
     }
 
     #[test]

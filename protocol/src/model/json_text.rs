@@ -38,3 +38,12 @@ impl OpenObject {
         self.json
     }
 }
+
+/// What is said of a stream in which [`is_broken_json`] holds of an event.
+pub(super) const BROKEN_EVENT: &str = "an event of the stream is broken JSON";
+
+/// Whether an event begins as a JSON object and does not go on as one. Other text may be a server's way of saying that
+/// it lives; this is a piece of the answer that is lost.
+pub(super) fn is_broken_json(data: &str) -> bool {
+    data.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(data).is_err()
+}

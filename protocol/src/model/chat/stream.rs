@@ -2,7 +2,7 @@
 //!
 //! Chat has deltas only: the items are put together here, and come when the answer is whole. Real servers differ in
 //! nearly everything (`reference/users-and-parts.md` §2.4): every member is optional, and what cannot be read is
-//! counted and skipped.
+//! counted and skipped. An object that is broken off in the middle is a damaged stream: what it said is lost.
 
 use super::{
     calls::Calls,
@@ -12,6 +12,7 @@ use crate::{
     framing::BoundedBuffer,
     model::{
         Failure, FailureKind, ItemKind, ModelEvent, ResponseItem,
+        json_text::{BROKEN_EVENT, is_broken_json},
         responses::DecodeLimits,
         sse::{SseDecoder, SseError, SseEvent},
     },
@@ -222,6 +223,9 @@ impl Answer {
     fn read(&mut self, event: Option<&str>, data: &str, out: &mut Vec<ModelEvent>) {
         let taken = match serde_json::from_str::<Chunk<'_>>(data) {
             Ok(chunk) => self.take_chunk(event, chunk, data, out),
+            Err(_) if self.finish_reason.is_none() && is_broken_json(data) => {
+                Err(Failure::new(FailureKind::Garbage, BROKEN_EVENT))
+            }
             Err(_) => {
                 self.skipped += 1;
                 Ok(())
@@ -230,9 +234,11 @@ impl Answer {
         taken.unwrap_or_else(|failure| self.fail(failure));
     }
 
-    /// A body that is whole JSON is a whole answer.
+    /// A body that is whole JSON is a whole answer; one that is not was cut.
     fn take_whole(&mut self, body: &str, out: &mut Vec<ModelEvent>) {
-        self.read(None, body, out);
+        if !is_broken_json(body) {
+            self.read(None, body, out);
+        }
         if self.was_heard() && self.finish_reason.is_none() {
             self.finish_reason = Some(String::new());
         }
@@ -259,7 +265,8 @@ impl Answer {
         }
         self.created(&chunk.id, out);
         self.usage = chunk.usage.and_then(usage).or(self.usage);
-        for choice in chunk.choices.into_iter().flatten().filter(Choice::is_first) {
+        let over = self.finish_reason.is_some();
+        for choice in chunk.choices.into_iter().flatten().filter(|choice| !over && choice.is_first()) {
             self.take_choice(choice, out)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     Failure, FailureKind, ItemKind, ModelEvent, ResponseItem,
-    json_text::Text,
+    json_text::{BROKEN_EVENT, Text, is_broken_json},
     sse::{SseDecoder, SseError, SseEvent},
 };
 use serde_json::value::RawValue;
@@ -129,6 +129,9 @@ impl Response {
             return;
         }
         let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(data) else {
+            if is_broken_json(data) {
+                return self.fail(Failure::new(FailureKind::Garbage, BROKEN_EVENT));
+            }
             self.skipped += 1;
             return;
         };

@@ -335,6 +335,15 @@ fn what_cannot_be_read_is_skipped_and_counted() {
     assert_eq!((out.len(), result, skipped), (2, Ok(()), 6));
 }
 
+#[test]
+fn an_event_that_is_broken_off_ends_the_stream() {
+    check_failure(
+        &[r#"{"choices":[{"delta"#, STOP],
+        FailureKind::Garbage,
+        "stream disconnected before completion: an event of the stream is broken JSON",
+    );
+}
+
 /// Calls cut into fragments at any place, the fragments of different calls in any order among each other.
 fn any_fragments() -> impl Strategy<Value = (Vec<String>, Vec<String>)> {
     let call = ("[a-z]{1,5}", "\\PC{0,12}", prop::collection::vec(any::<prop::sample::Index>(), 0..5));

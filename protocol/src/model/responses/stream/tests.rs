@@ -198,6 +198,15 @@ fn what_cannot_be_read_is_skipped_and_counted() {
 }
 
 #[test]
+fn an_event_that_is_broken_off_ends_the_stream() {
+    check_failure(
+        &[r#"{"type":"response.output_te"#, COMPLETED],
+        FailureKind::Garbage,
+        "stream disconnected before completion: an event of the stream is broken JSON",
+    );
+}
+
+#[test]
 fn items_are_authoritative_over_deltas() {
     let (out, ..) = decode([stream(&[
         r#"{"type":"response.output_text.delta","delta":"wrong"}"#,
