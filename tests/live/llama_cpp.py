@@ -53,10 +53,11 @@ class Server:
 
 
 class Ui:
-    def __init__(self, llmx, base):
+    def __init__(self, llmx, base, model="SmolLM2", provider=""):
+        """`provider`: further lines of the provider's table in config.toml."""
         home = tempfile.mkdtemp()
         with open(f"{home}/config.toml", "w") as f:
-            f.write(f'model = "SmolLM2"\nmodel_provider = "local"\n[model_providers.local]\nbase_url = "{base}/v1"\n')
+            f.write(f'model = "{model}"\nmodel_provider = "local"\n[model_providers.local]\nbase_url = "{base}/v1"\n{provider}')
         self.process = subprocess.Popen([llmx, "proto"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, LLMX_HOME=home))
         self.deltas = 0
 
@@ -124,4 +125,5 @@ def main():
     raise SystemExit(0 if all(checks) else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()

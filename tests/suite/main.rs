@@ -5,6 +5,7 @@ mod bad_input;
 mod captured_streams;
 mod config;
 mod context;
+mod faults;
 mod flows;
 mod interrupts;
 mod leaving;

@@ -1,6 +1,6 @@
 //! A lost model request is tried again within limits; what a dead attempt had shown is taken back.
 
-use llmx_tests::world::{Answer, Event, ModelServer, Response, Setup, deserted_url};
+use llmx_tests::world::{Answer, Event, ModelServer, Response, Setup, deserted_url, shown};
 use serde_json::json;
 
 fn hello() -> Answer {
@@ -10,28 +10,6 @@ fn hello() -> Answer {
 fn refusal(status: u16, code: &str, message: &str) -> Answer {
     let body = json!({"error": {"code": code, "type": code, "message": message}});
     Answer::refusal(status, &[], &body.to_string())
-}
-
-/// The text that a UI shows in the end: deltas, without those of items that were taken back.
-fn shown(events: &[Event]) -> String {
-    let mut items: Vec<(String, String)> = Vec::new();
-    for event in events {
-        match event.kind() {
-            "agent_message_delta" => {
-                let (id, delta) = (event.text("item_id"), event.text("delta"));
-                match items.iter_mut().find(|(item, _)| item == id) {
-                    Some((_, text)) => text.push_str(delta),
-                    None => items.push((id.to_owned(), delta.to_owned())),
-                }
-            }
-            "stream_error" => {
-                let superseded = event.msg["superseded"].as_array().cloned().unwrap_or_default();
-                items.retain(|(id, _)| !superseded.contains(&json!(id)));
-            }
-            _ => {}
-        }
-    }
-    items.into_iter().map(|(_, text)| text).collect()
 }
 
 fn count(events: &[Event], kind: &str) -> usize {

@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An event as it came over the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,4 +48,27 @@ impl Event {
 #[must_use]
 pub fn kinds(events: &[Event]) -> Vec<&str> {
     events.iter().map(Event::kind).collect()
+}
+
+/// The text that a UI shows in the end: deltas, without those of items that were taken back.
+#[must_use]
+pub fn shown(events: &[Event]) -> String {
+    let mut items: Vec<(String, String)> = Vec::new();
+    for event in events {
+        match event.kind() {
+            "agent_message_delta" => {
+                let (id, delta) = (event.text("item_id"), event.text("delta"));
+                match items.iter_mut().find(|(item, _)| item == id) {
+                    Some((_, text)) => text.push_str(delta),
+                    None => items.push((id.to_owned(), delta.to_owned())),
+                }
+            }
+            "stream_error" => {
+                let superseded = event.msg["superseded"].as_array().cloned().unwrap_or_default();
+                items.retain(|(id, _)| !superseded.contains(&json!(id)));
+            }
+            _ => {}
+        }
+    }
+    items.into_iter().map(|(_, text)| text).collect()
 }

@@ -10,7 +10,7 @@ mod ui;
 mod workspace;
 
 pub use binary::llmx_binary;
-pub use event::{Event, kinds};
+pub use event::{Event, kinds, shown};
 pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
 pub use responses::Response;
 pub use setup::Setup;

