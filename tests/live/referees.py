@@ -15,7 +15,9 @@ LLMOCK = f"{ROOT}/target/live/referees"
 AIMOCK = f"{ROOT}/target/live/aimock"
 WIRES = ("responses", "chat")
 FAULTS = ["--error-rate", "429=0.15", "--error-rate", "500=0.1", "--error-rate", "503=0.1", "--stream-fault", "disconnect=0.1",
-          "--stream-fault", "truncate=0.1", "--stream-fault", "malformed=0.05", "--stream-fault", "stall=0.05", "--stream-stall-seconds", "5"]
+          "--stream-fault", "truncate=0.1", "--stream-fault", "stall=0.05", "--stream-stall-seconds", "5"]
+# Alone, and warnings allowed: the referee also breaks a closing [DONE], which nothing depends on, and warns that it is ignored.
+BROKEN_EVENTS = ["--stream-fault", "malformed=0.3"]
 CHAOS = ["--chaos-drop", "0.2", "--chaos-malformed", "0.1", "--chaos-disconnect", "0.2"]
 PATIENCE = 'request_max_retries = 20\nstream_max_retries = 20\nstream_idle_timeout_ms = 2000\nexperimental_bearer_token = "sk-test"\n'
 
@@ -81,13 +83,13 @@ class Conversation:
         return self.ui.process.wait(timeout=20)
 
 
-def judge_by_llmock(llmx, tasks, wire, port):
-    command = [f"{LLMOCK}/bin/llmock", "serve", "--port", str(port), "--response-style", "varied", *FAULTS]
+def judge_by_llmock(llmx, tasks, wire, port, faults, strictness):
+    command = [f"{LLMOCK}/bin/llmock", "serve", "--port", str(port), "--response-style", "varied", *faults]
     with Server(command, port, f"{LLMOCK}/{wire}.log") as server:
         talk = Conversation(llmx, server.base, wire)
         ends = [talk.ask(f"u{n}", f"Question {n}: what is {n} plus {n}?") for n in range(tasks)]
         code = talk.close()
-        report = subprocess.run([f"{LLMOCK}/bin/llmock", "report", "--strict", "--url", server.base], capture_output=True, text=True)
+        report = subprocess.run([f"{LLMOCK}/bin/llmock", "report", *strictness, "--url", server.base], capture_output=True, text=True)
     print(f"-- llmock report, {wire}\n{report.stdout}{report.stderr}")
     done = sum(end[0] == "task_complete" for end in ends)
     for end in ends:
@@ -135,7 +137,10 @@ def main():
     install()
     verdicts = {}
     for n, wire in enumerate(WIRES):
-        verdicts[f"llmock, {wire}"] = judge_by_llmock(arguments.llmx, arguments.tasks, wire, arguments.port + n)
+        port = arguments.port + 2 * n
+        verdicts[f"llmock, {wire}"] = judge_by_llmock(arguments.llmx, arguments.tasks, wire, port, FAULTS, ["--strict"])
+        broken = judge_by_llmock(arguments.llmx, arguments.tasks, wire, port + 1, BROKEN_EVENTS, [])
+        verdicts[f"llmock with broken events, {wire}"] = broken
         verdicts[f"aimock, {wire}"] = judge_by_aimock(arguments.llmx, wire, arguments.port + 10 + 2 * n)
     for what, holds in verdicts.items():
         print("OK " if holds else "BAD", what)

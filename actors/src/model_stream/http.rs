@@ -156,6 +156,7 @@ impl Http {
         let response = post.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
         tape.answered(response.status().as_u16(), response.headers());
         if let Some(encoding) = unwanted_encoding(response.headers()).filter(|_| response.status().is_success()) {
+            tape.ended();
             return Err(Failure::new(FailureKind::BadRequest, encoded_text(&encoding)));
         }
         if response.status().is_success() && is_answer(response.headers(), dialect) {
