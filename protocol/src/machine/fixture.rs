@@ -2,6 +2,7 @@
 
 use super::settings::{Defaults, Enforcement, ReasoningShown, Settings};
 use crate::{
+    local_files::{NoFiles, ProjectDocOptions},
     model::provider::{Provider, Providers},
     wire::{
         event::EventMsg,
@@ -26,6 +27,8 @@ pub(super) fn defaults() -> Defaults {
         context_window: Some(1000),
         user_instructions: None,
         developer_instructions: None,
+        project_doc: ProjectDocOptions::default(),
+        files: Arc::new(NoFiles),
         base_instructions: None,
         disable_response_storage: false,
         reasoning_shown: ReasoningShown::default(),

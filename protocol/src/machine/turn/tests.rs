@@ -38,6 +38,7 @@ fn start() -> TurnStart {
         settings: Arc::new(fixture::settings()),
         retry: RetryPolicy { request_max: 1, stream_max: 1, seed: 0 },
         used: TokenUsage::default(),
+        history_is_whole: true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::script::Setup;
 use llmx_protocol::{
+    local_files::{NoFiles, ProjectDocOptions},
     machine::settings::{Defaults, Enforcement, ReasoningShown},
     model::provider::{Provider, Providers},
 };
@@ -28,6 +29,8 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
         context_window: None,
         user_instructions: None,
         developer_instructions: None,
+        project_doc: ProjectDocOptions::default(),
+        files: Arc::new(NoFiles),
         base_instructions: None,
         disable_response_storage: false,
         reasoning_shown: ReasoningShown { hide_summaries: setup.hide_summaries, show_raw: setup.show_raw },
