@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
+use std::{ffi::OsString, path::PathBuf};
 
 /// A coding-agent engine: a UI submits work, llmx asks a model, runs its commands and shows what happens.
 #[derive(Debug, Parser)]
@@ -21,6 +22,34 @@ pub(crate) enum Command {
     Proto(ProtoArguments),
     /// Show the whole loop without network or key: a replayed model, real commands in a temporary directory.
     Demo(DemoArguments),
+    /// Run a command in the sandbox, or without one say how well commands can be confined here: full, degraded, none.
+    Sandbox(SandboxArguments),
+}
+
+/// Arguments of `llmx sandbox`.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArguments {
+    /// What the command may touch.
+    #[arg(long, default_value = "read-only", value_parser = ["read-only", "workspace-write", "danger-full-access"])]
+    pub(crate) policy: String,
+    /// Where the command runs; under workspace-write it may write there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cwd: Option<PathBuf>,
+    /// A further directory that workspace-write may write. May be given often.
+    #[arg(long = "writable-root", value_name = "DIR")]
+    pub(crate) writable_roots: Vec<PathBuf>,
+    /// Let workspace-write use the network.
+    #[arg(long)]
+    pub(crate) network: bool,
+    /// Keep $TMPDIR read-only.
+    #[arg(long)]
+    pub(crate) exclude_tmpdir_env_var: bool,
+    /// Keep /tmp read-only.
+    #[arg(long)]
+    pub(crate) exclude_slash_tmp: bool,
+    /// The command and its arguments.
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// Arguments of `llmx proto`.

@@ -8,6 +8,8 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const CANNOT_START: u8 = 1;
 /// A bug: the session was lost although nobody ended it.
 pub(crate) const INTERNAL: u8 = 70;
+/// `llmx sandbox` did not run the command; what docker and env say of their own failures.
+pub(crate) const NOT_CONFINED: u8 = 125;
 /// Interrupted by SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Standard output was closed while there was something to say; what a shell reports for SIGPIPE.
@@ -16,8 +18,17 @@ pub(crate) const OUTPUT_CLOSED: u8 = 141;
 pub(crate) const TERMINATED: u8 = 143;
 
 /// Says on standard error why llmx does not start.
-#[expect(clippy::print_stderr, reason = "the user of a command line reads it there, whatever the log filter")]
 pub(crate) fn cannot_start(why: impl std::fmt::Display) -> ExitCode {
+    fail(CANNOT_START, why)
+}
+
+/// Says on standard error why a command was not run.
+pub(crate) fn not_confined(why: impl std::fmt::Display) -> ExitCode {
+    fail(NOT_CONFINED, why)
+}
+
+#[expect(clippy::print_stderr, reason = "the user of a command line reads it there, whatever the log filter")]
+fn fail(code: u8, why: impl std::fmt::Display) -> ExitCode {
     eprintln!("llmx: {why}");
-    ExitCode::from(CANNOT_START)
+    ExitCode::from(code)
 }

@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod logging;
 mod proto;
+mod sandbox;
 mod stdio;
 
 use clap::Parser;
@@ -20,5 +21,6 @@ fn main() -> ExitCode {
     match cli.command {
         cli::Command::Proto(arguments) => proto::run(&cli.config, &arguments),
         cli::Command::Demo(arguments) => demo::run(&cli.config, &arguments),
+        cli::Command::Sandbox(arguments) => sandbox::run(&cli.config, &arguments),
     }
 }

@@ -61,6 +61,7 @@ pub(super) struct ConfigFile {
     pub(super) approval_policy: Option<AskForApproval>,
     sandbox_mode: Option<SandboxMode>,
     sandbox_workspace_write: WorkspaceWriteTable,
+    pub(super) allow_degraded_sandbox: bool,
     shell_environment_policy: EnvironmentPolicyTable,
     pub(super) user_instructions: Option<String>,
     pub(super) developer_instructions: Option<String>,

@@ -57,6 +57,9 @@ pub struct Config {
     pub approval_policy: AskForApproval,
     /// What a command may touch: `sandbox_mode` with, for `workspace-write`, the `sandbox_workspace_write` table.
     pub sandbox_policy: SandboxPolicy,
+    /// Whether `workspace-write` runs where the sandbox cannot be built in full: `.git` and the metadata of files
+    /// are open to commands then.
+    pub allow_degraded_sandbox: bool,
     /// What a command sees of the engine's environment.
     pub shell_environment_policy: ShellEnvironmentPolicy,
     /// What the user tells every session, as an `AGENTS.md` would.
@@ -135,6 +138,7 @@ fn warnings(file: &ConfigFile, layers: &Layers) -> Vec<String> {
 fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
     Config {
         sandbox_policy: file.sandbox_policy(),
+        allow_degraded_sandbox: file.allow_degraded_sandbox,
         shell_environment_policy: file.shell_environment_policy(),
         model: file.model.unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
         model_provider: file.model_provider.unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),

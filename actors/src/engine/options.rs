@@ -2,15 +2,15 @@
 
 use super::Placement;
 use crate::{
-    config::{Config, Environment, ProviderInfo, WireApi},
-    executor::{HelperRunner, Runner, process},
+    config::{Config, Environment, ProviderInfo, WireApi, home_directory},
+    executor::{HelperRunner, Runner, process, sandbox::Probe},
     local_files::FileSystem,
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
     replay::Recordings,
 };
 use llmx_protocol::{
     ids::SessionId,
-    machine::settings::{Defaults, Enforcement, ReasoningShown},
+    machine::settings::{Confining, Defaults, ReasoningShown},
     model::provider::{Provider, Providers},
 };
 use serde_json::Value;
@@ -57,16 +57,19 @@ impl EngineOptions {
         helper: process::HelperPath,
     ) -> Self {
         let variables = Environment::from_os(environment.clone());
+        let user_home = environment.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.into());
+        let llmx_home = home_directory(&variables);
         let config = Arc::new(config);
+        let confining = Arc::new(Probe::new(helper.clone(), config.allow_degraded_sandbox));
         let seen = process::child_environment(&commands_policy(&config), environment.into_iter());
         let credentials = Credentials { config: config.clone(), environment: variables };
         let recordings = Recordings::default();
         let transport = HttpTransport::new(credentials, recordings.clone());
         Self {
             recordings,
-            defaults: Arc::new(defaults(&config, notices)),
+            defaults: Arc::new(defaults(&config, notices, confining.clone())),
             transports: Arc::new(move || Arc::new(ReplayingTransport::new(transport.for_another_arbiter()))),
-            runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper }),
+            runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper, confining, llmx_home, user_home }),
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),
             model_window: MODEL_WINDOW,
             output_window: OUTPUT_WINDOW,
@@ -101,7 +104,7 @@ impl EngineOptions {
     }
 }
 
-fn defaults(config: &Arc<Config>, notices: Vec<String>) -> Defaults {
+fn defaults(config: &Arc<Config>, notices: Vec<String>, confining: Arc<dyn Confining>) -> Defaults {
     Defaults {
         notices,
         model: config.model.clone(),
@@ -125,7 +128,7 @@ fn defaults(config: &Arc<Config>, notices: Vec<String>) -> Defaults {
         approval_timeout: config.approval_timeout_ms.map(Duration::from_millis),
         project_doc: config.project_doc.clone(),
         files: Arc::new(FileSystem),
-        enforcement: Enforcement::None("the sandbox is not built yet".into()),
+        confining,
     }
 }
 

@@ -1,13 +1,10 @@
-use super::{CallEnded, KillCall, Order, Runner, StartCall, Sweep, Swept, run::Run};
+use super::{KillCall, Limits, Order, Runner, StartCall, Sweep, Swept, run::Run};
 use crate::{
     flow::Credits,
     supervise::{Lifeline, Tether, crash_point},
 };
 use actix::{Actor, Context, Handler};
-use llmx_protocol::machine::{
-    approval::{CallKey, Confinement},
-    turn::CallEnd,
-};
+use llmx_protocol::machine::approval::{CallKey, Confinement};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -33,13 +30,17 @@ pub struct Executor {
 
 impl Executor {
     fn run(&mut self, StartCall { call, grace, output, ended }: StartCall) {
+        let limits = match call.confinement {
+            Confinement::Sandboxed => Some(Limits { policy: call.sandbox_policy, session_cwd: call.session_cwd }),
+            Confinement::Unconfined => None,
+        };
         let (tell, kill) = watch::channel(None);
         self.forget_ended();
         self.running.insert(call.call, tell);
         self.graces.insert(call.call, grace);
         let run = Run {
             runner: self.runner.clone(),
-            order: Order { command: call.command, cwd: call.cwd },
+            order: Order { command: call.command, cwd: call.cwd, limits },
             call: call.call,
             credits: self.credits.clone(),
             output,
@@ -75,21 +76,12 @@ impl Actor for Executor {
 impl Handler<StartCall> for Executor {
     type Result = ();
 
-    /// The machines do not let a confined command get here while there is no sandbox; this is the last door.
-    ///
     /// A turn may have sent this with its last breath, after the sweep that followed its task's death: nobody would
     /// end such a command.
     fn handle(&mut self, start: StartCall, _: &mut Context<Self>) {
         crash_point::<Self>(&"StartCall");
-        if start.ended.upgrade().is_none() {
-            return;
-        }
-        if start.call.confinement == Confinement::Unconfined {
-            return self.run(start);
-        }
-        if let Some(turn) = start.ended.upgrade() {
-            let end = CallEnd::NotStarted("the sandbox is not built yet; nothing was run".into());
-            turn.do_send(CallEnded { call: start.call.call, end, duration: Duration::ZERO });
+        if start.ended.upgrade().is_some() {
+            self.run(start);
         }
     }
 }

@@ -5,9 +5,10 @@ mod messages;
 pub mod process;
 mod run;
 mod runner;
+pub mod sandbox;
 
 pub use self::{
     actor::Executor,
     messages::{CallEnded, CallOutput, KillCall, StartCall, Sweep, Swept},
-    runner::{HelperRunner, Killed, Order, OutputSink, Runner},
+    runner::{HelperRunner, Killed, Limits, Order, OutputSink, Runner},
 };

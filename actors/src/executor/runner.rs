@@ -1,18 +1,39 @@
 //! The way to run a command: a helper process, or in tests a script.
 
-use super::process::{self, Ended, HelperPath, Launch, OutputStream};
+use super::{
+    process::{self, Ended, HelperPath, Launch, OutputStream},
+    sandbox::{NETWORK_DISABLED, Sandbox, Strength},
+};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use llmx_protocol::{machine::turn::CallEnd, wire::event::ExecOutputStream};
+use llmx_protocol::{
+    machine::{
+        approval::no_sandbox,
+        settings::{Confining, Enforcement},
+        turn::CallEnd,
+    },
+    wire::{event::ExecOutputStream, policy::SandboxPolicy},
+};
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
-/// A command to run without confinement.
+/// A command to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// Its words; not empty.
     pub command: Vec<String>,
     /// Where.
     pub cwd: PathBuf,
+    /// What it may touch; everything without them.
+    pub limits: Option<Limits>,
+}
+
+/// What a command may touch, in the words of its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The policy; `danger-full-access` is no limit.
+    pub policy: SandboxPolicy,
+    /// The session's directory, not the command's: the model chooses that one.
+    pub session_cwd: PathBuf,
 }
 
 /// Resolves when the command is to be killed, with the grace between SIGTERM and SIGKILL.
@@ -37,17 +58,63 @@ pub struct HelperRunner {
     pub environment: Arc<Vec<(OsString, OsString)>>,
     /// The program to execute as the helper.
     pub helper: HelperPath,
+    /// Knows how well commands can be confined.
+    pub confining: Arc<dyn Confining>,
+    /// llmx's own home, which no command may write.
+    pub llmx_home: Option<PathBuf>,
+    /// The user's home, which is never a writable root.
+    pub user_home: Option<PathBuf>,
+}
+
+impl HelperRunner {
+    fn launch(&self, order: Order) -> Result<Launch, String> {
+        let mut env = self.environment.to_vec();
+        let sandbox = order.limits.map(|limits| self.sandbox(limits)).transpose()?;
+        if sandbox.as_ref().is_some_and(|sandbox| !sandbox.has_network()) {
+            env.push((NETWORK_DISABLED.into(), "1".into()));
+        }
+        Ok(Launch {
+            argv: order.command.into_iter().map(OsString::from).collect(),
+            cwd: order.cwd,
+            env,
+            helper: self.helper.clone(),
+            sandbox,
+        })
+    }
+
+    /// The machines do not let a command get here that cannot be confined as it must be; this is the last door.
+    fn sandbox(&self, Limits { policy, session_cwd }: Limits) -> Result<Sandbox, String> {
+        let strength = match self.confining.enforcement() {
+            Enforcement::Full => Strength::Full,
+            Enforcement::Degraded { writes, .. } if writes || policy == SandboxPolicy::ReadOnly => {
+                Strength::WithoutNamespaces
+            }
+            Enforcement::Degraded { why, .. } | Enforcement::None(why) => return Err(no_sandbox(&policy, &why)),
+        };
+        Ok(Sandbox {
+            policy,
+            session_cwd,
+            llmx_home: self.llmx_home.clone(),
+            user_home: self.user_home.clone(),
+            tmpdir: self.variable("TMPDIR"),
+            strength,
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<PathBuf> {
+        let set = self.environment.iter().find(|(variable, _)| variable == name);
+        set.map(|(_, value)| PathBuf::from(value)).filter(|value| !value.as_os_str().is_empty())
+    }
 }
 
 impl Runner for HelperRunner {
     fn run(&self, order: Order, killed: Killed, mut sink: Box<dyn OutputSink>) -> LocalBoxFuture<'static, CallEnd> {
-        let launch = Launch {
-            argv: order.command.into_iter().map(OsString::from).collect(),
-            cwd: order.cwd,
-            env: self.environment.to_vec(),
-            helper: self.helper.clone(),
-        };
+        let launch = self.launch(order);
         async move {
+            let launch = match launch {
+                Ok(launch) => launch,
+                Err(why) => return CallEnd::NotStarted(why),
+            };
             let (command, output) = match process::spawn(&launch) {
                 Ok(started) => started,
                 Err(error) => return CallEnd::NotStarted(format!("failed to start a helper: {error}")),

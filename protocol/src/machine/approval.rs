@@ -60,7 +60,7 @@ pub fn decide(settings: &Settings, call: &ShellCall) -> Verdict {
     } else {
         Confinement::Sandboxed
     };
-    if let (Confinement::Sandboxed, Enforcement::None(why)) = (confinement, &settings.enforcement) {
+    if let (Confinement::Sandboxed, Some(why)) = (confinement, unenforceable(settings)) {
         return Verdict::Refuse(Refusal::NoSandbox(no_sandbox(&settings.sandbox_policy, why)));
     }
     if must_ask(settings, call) { Verdict::Ask(confinement) } else { Verdict::Run(confinement) }
@@ -72,6 +72,18 @@ fn must_ask(settings: &Settings, call: &ShellCall) -> bool {
         AskForApproval::Untrusted => !is_known_safe(&call.command),
         AskForApproval::OnRequest => (restricted && call.escalate) || might_be_dangerous(&call.command),
         AskForApproval::OnFailure | AskForApproval::Never => false,
+    }
+}
+
+/// Why nothing may run under the session's policy; `None` if it may.
+#[must_use]
+pub fn unenforceable(settings: &Settings) -> Option<&str> {
+    match (&settings.enforcement, &settings.sandbox_policy) {
+        (_, SandboxPolicy::DangerFullAccess) | (Enforcement::Full, _) => None,
+        (Enforcement::Degraded { .. }, SandboxPolicy::ReadOnly) | (Enforcement::Degraded { writes: true, .. }, _) => {
+            None
+        }
+        (Enforcement::Degraded { why, .. } | Enforcement::None(why), _) => Some(why),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn defaults() -> Defaults {
         reasoning_shown: ReasoningShown::default(),
         kill_grace: Duration::from_millis(100),
         approval_timeout: None,
-        enforcement: Enforcement::Full,
+        confining: Arc::new(Enforcement::Full),
         notices: Vec::new(),
     }
 }

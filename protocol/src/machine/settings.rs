@@ -13,6 +13,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -53,8 +54,8 @@ pub struct Defaults {
     pub kill_grace: Duration,
     /// How long an approval may stay open; for ever without it.
     pub approval_timeout: Option<Duration>,
-    /// How well commands can be confined here.
-    pub enforcement: Enforcement,
+    /// Knows how well commands can be confined here; asked when a session is configured.
+    pub confining: Arc<dyn Confining>,
     /// What a UI should be told of the configuration.
     pub notices: Vec<String>,
     /// Where to look for the project's instructions.
@@ -77,8 +78,27 @@ pub struct ReasoningShown {
 pub enum Enforcement {
     /// As the policy says.
     Full,
+    /// Less than that, and why: writable roots are not safe.
+    Degraded {
+        /// What is missing.
+        why: String,
+        /// Whether the user lets `workspace-write` run all the same.
+        writes: bool,
+    },
     /// Not at all, and why: restricted policies refuse to run anything.
     None(String),
+}
+
+/// Whoever knows how well commands can be confined. Finding out may take some milliseconds, once.
+pub trait Confining: fmt::Debug + Send + Sync {
+    /// The same answer every time.
+    fn enforcement(&self) -> Enforcement;
+}
+
+impl Confining for Enforcement {
+    fn enforcement(&self) -> Enforcement {
+        self.clone()
+    }
 }
 
 /// The settings that the next task runs under.
@@ -158,7 +178,7 @@ impl Settings {
             output_schema: None,
             reasoning_shown: defaults.reasoning_shown,
             kill_grace: defaults.kill_grace,
-            enforcement: defaults.enforcement.clone(),
+            enforcement: defaults.confining.enforcement(),
         })
     }
 

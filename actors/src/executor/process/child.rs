@@ -2,10 +2,11 @@
 
 use super::control::{Left, MAX_REPORT, Report, Request};
 use super::launch::{HELPER_NAME, Launch};
-use super::output::{CommandOutput, OutputEnds};
+use super::output::CommandOutput;
 use super::proc_tree::{is_session_member, session_members};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd, OwnedFd, RawFd};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::process::Stdio;
@@ -85,32 +86,58 @@ pub struct RunningCommand {
 /// When no helper could be started: an empty `argv`, a NUL in a string, no such helper, no more processes or
 /// descriptors, arguments too long. What goes wrong later is an [`Ended::SpawnFailed`].
 pub fn spawn(launch: &Launch) -> io::Result<(RunningCommand, CommandOutput)> {
+    let (control, helpers) = control_socket(launch)?;
+    let (output, ends) = CommandOutput::new()?;
+    let mut helper = helper(launch, None);
+    let helper = start(helper.stdin(Stdio::from(helpers)).stdout(ends.stdout).stderr(ends.stderr))?;
+    Ok((RunningCommand::new(helper, control), output))
+}
+
+/// Like [`spawn`], but the command gets this process' own stdin, stdout and stderr. For a program that does nothing
+/// else meanwhile: another process started by another thread at this moment would inherit the control socket.
+///
+/// # Errors
+///
+/// Those of [`spawn`].
+pub fn spawn_in_place(launch: &Launch) -> io::Result<RunningCommand> {
+    let (control, helpers) = control_socket(launch)?;
+    fcntl_setfd(&helpers, FdFlags::empty())?;
+    let helper = start(&mut helper(launch, Some(helpers.as_raw_fd())))?;
+    Ok(RunningCommand::new(helper, control))
+}
+
+fn control_socket(launch: &Launch) -> io::Result<(UnixStream, OwnedFd)> {
     if launch.argv.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
     }
     let (ours, helpers) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    let control = UnixStream::from_std(ours)?;
-    let (output, ends) = CommandOutput::new()?;
-    let helper = start_helper(launch, helpers.into(), ends)?;
-    let command = RunningCommand { helper, control, said: Vec::new(), terminating: false, answer_by: None, end: None };
-    Ok((command, output))
+    Ok((UnixStream::from_std(ours)?, helpers.into()))
+}
+
+fn helper(launch: &Launch, control: Option<RawFd>) -> Command {
+    let mut helper = Command::new(launch.helper.as_path());
+    helper.arg0(HELPER_NAME).args(launch.helper_arguments(control));
+    helper.env_clear().envs(launch.env.iter().map(|(name, value)| (name, value)));
+    helper
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is executor::process: the helper sees to the grandchildren")]
-fn start_helper(launch: &Launch, control: OwnedFd, output: OutputEnds) -> io::Result<Child> {
-    Command::new(launch.helper.as_path())
-        .arg0(HELPER_NAME)
-        .args(launch.helper_arguments())
-        .env_clear()
-        .envs(launch.env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::from(control))
-        .stdout(output.stdout)
-        .stderr(output.stderr)
-        .spawn()
+fn start(helper: &mut Command) -> io::Result<Child> {
+    helper.spawn()
 }
 
 impl RunningCommand {
+    fn new(helper: Child, control: UnixStream) -> Self {
+        Self { helper, control, said: Vec::new(), terminating: false, answer_by: None, end: None }
+    }
+
+    /// Sends a signal (`signal(7)`) to the command's process group, as a terminal or a parent would. What becomes of
+    /// it is the command's own business.
+    pub fn signal(&self, signal: u8) {
+        let _ = rustix::io::write(&self.control, &Request::Forward { signal }.encode());
+    }
+
     /// SIGTERM to every process of the command now, SIGKILL to those that are left after `grace` (whole
     /// milliseconds). Only the first call counts; [`kill_now`](Self::kill_now) may follow.
     pub fn kill(&mut self, grace: Duration) {

@@ -16,6 +16,8 @@ pub(super) enum Request {
     Terminate { grace: Duration },
     /// SIGKILL to the tree.
     Kill,
+    /// This signal to the command's own group.
+    Forward { signal: u8 },
 }
 
 impl Request {
@@ -26,6 +28,7 @@ impl Request {
                 [b"T".as_slice(), &millis.to_be_bytes()].concat()
             }
             Self::Kill => b"K".to_vec(),
+            Self::Forward { signal } => vec![b'S', signal],
         }
     }
 
@@ -36,6 +39,7 @@ impl Request {
                 let millis = u32::from_be_bytes(bytes.get(1..5)?.try_into().ok()?);
                 (Self::Terminate { grace: Duration::from_millis(millis.into()) }, 5)
             }
+            b'S' => (Self::Forward { signal: *bytes.get(1)? }, 2),
             _ => (Self::Kill, 1),
         };
         bytes.drain(..length);
@@ -148,6 +152,7 @@ mod tests {
         prop_oneof![
             any::<u32>().prop_map(|ms| Request::Terminate { grace: Duration::from_millis(ms.into()) }),
             Just(Request::Kill),
+            any::<u8>().prop_map(|signal| Request::Forward { signal }),
         ]
     }
 

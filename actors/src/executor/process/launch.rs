@@ -1,13 +1,18 @@
 //! What to run, and how it is told to the helper: the helper's command line.
 
+use crate::executor::sandbox::Sandbox;
 use std::ffi::OsString;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 /// The name under which a program runs as a helper (its `argv[0]`).
-pub(super) const HELPER_NAME: &str = "llmx-exec";
+pub(crate) const HELPER_NAME: &str = "llmx-exec";
 
 /// Separates the helper's own arguments from the command's.
 const END_OF_OPTIONS: &str = "--";
+
+/// Precedes the number of the control socket where stdin is the command's.
+const CONTROL: &str = "--control";
 
 /// A program whose `main` starts with [`run_if_helper`](super::run_if_helper).
 ///
@@ -28,12 +33,12 @@ impl HelperPath {
         Self(path.into())
     }
 
-    pub(super) fn as_path(&self) -> &std::path::Path {
+    pub(crate) fn as_path(&self) -> &std::path::Path {
         &self.0
     }
 }
 
-/// One command to run without a sandbox.
+/// One command to run.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// Program and arguments. A program without a slash is searched in the `PATH` of [`env`](Self::env). Other users
@@ -46,20 +51,28 @@ pub struct Launch {
     pub env: Vec<(OsString, OsString)>,
     /// Who watches over the command.
     pub helper: HelperPath,
+    /// What the command may touch; everything without one.
+    pub sandbox: Option<Sandbox>,
 }
 
 impl Launch {
-    pub(super) fn helper_arguments(&self) -> Vec<OsString> {
-        let mut arguments = vec![self.cwd.clone().into_os_string(), OsString::from(END_OF_OPTIONS)];
+    pub(super) fn helper_arguments(&self, control: Option<RawFd>) -> Vec<OsString> {
+        let mut arguments = vec![self.cwd.clone().into_os_string()];
+        arguments.extend(control.into_iter().flat_map(|number| [CONTROL.into(), number.to_string().into()]));
+        arguments.extend(self.sandbox.iter().flat_map(Sandbox::to_arguments));
+        arguments.push(END_OF_OPTIONS.into());
         arguments.extend(self.argv.iter().cloned());
         arguments
     }
 }
 
-/// The helper's reading of its command line: `CWD -- PROGRAM [ARGUMENT]…`.
+/// The helper's reading of its command line: `CWD [--control FD] [--sandbox …] -- PROGRAM [ARGUMENT]…`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) cwd: PathBuf,
+    /// The control socket, where it is not stdin.
+    pub(super) control: Option<RawFd>,
+    pub(super) sandbox: Option<Sandbox>,
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
 }
@@ -68,11 +81,21 @@ impl Order {
     /// `None` for anything the engine would not have written.
     pub(super) fn from_arguments(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let cwd = PathBuf::from(arguments.next()?);
-        if arguments.next()? != END_OF_OPTIONS {
-            return None;
+        let (mut control, mut sandbox) = (None, None);
+        loop {
+            let option = arguments.next()?;
+            if option == END_OF_OPTIONS {
+                break;
+            } else if option == CONTROL {
+                control = Some(arguments.next()?.to_str()?.parse().ok()?);
+            } else if Sandbox::begins_with(&option) {
+                sandbox = Some(Sandbox::from_arguments(&mut arguments)?);
+            } else {
+                return None;
+            }
         }
         let program = arguments.next()?;
-        Some(Self { cwd, program, arguments: arguments.collect() })
+        Some(Self { cwd, control, sandbox, program, arguments: arguments.collect() })
     }
 }
 
@@ -86,13 +109,15 @@ mod tests {
             cwd: PathBuf::from("/work dir"),
             env: Vec::new(),
             helper: HelperPath::this_program(),
+            sandbox: None,
         }
     }
 
     #[test]
     fn the_helper_reads_back_what_the_engine_wrote() {
         for argv in [&["true"][..], &["--"], &["sh", "-c", "echo -- \"$@\"", "--", ""]] {
-            let order = Order::from_arguments(launch(argv).helper_arguments().into_iter()).unwrap();
+            let order = Order::from_arguments(launch(argv).helper_arguments(Some(7)).into_iter()).unwrap();
+            assert_eq!((order.control, order.sandbox), (Some(7), None));
             assert_eq!(order.cwd, PathBuf::from("/work dir"));
             assert_eq!(order.program, argv[0]);
             assert_eq!(order.arguments, argv[1..]);

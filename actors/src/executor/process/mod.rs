@@ -23,6 +23,9 @@
 //! }
 //! ```
 //!
+//! With a [`Sandbox`](crate::executor::sandbox::Sandbox) the leader is PID 1 of namespaces of its own, with the command
+//! below it.
+//!
 //! What this layer cannot do without a PID namespace: a command that runs as the engine's user may kill its helper.
 //! That is noticed ([`Ended::Lost`]) and the command's session is killed, but a daemon that left the session escapes.
 
@@ -36,9 +39,10 @@ mod pattern;
 mod proc_tree;
 mod run;
 
-pub use child::{CommandEnd, Ended, RunningCommand, spawn};
+pub use child::{CommandEnd, Ended, RunningCommand, spawn, spawn_in_place};
 pub use environment::{Inherit, ShellEnvironmentPolicy, child_environment};
 pub use helper::run_if_helper;
+pub(crate) use launch::HELPER_NAME;
 pub use launch::{HelperPath, Launch};
 pub use output::{CommandOutput, Drained, OutputStream, pump};
 pub use pattern::NamePattern;

@@ -8,7 +8,7 @@ mod ops;
 
 pub use self::memory::{Closing, Memory, Point, Record};
 use super::{
-    approval::{Answer, Approvals, CallKey, Question},
+    approval::{self, Answer, Approvals, CallKey, Question},
     deadline::Deadlines,
     gate::Origin,
     restart::RestartBudget,
@@ -446,7 +446,7 @@ impl Session {
             history_entry_count: 0,
             rollout_path: None,
         }));
-        for text in self.defaults.notices.iter().cloned().chain(unenforceable(settings)) {
+        for text in self.defaults.notices.iter().cloned().chain(enforcement_notice(settings)) {
             say(EventMsg::warning(text));
         }
     }
@@ -472,13 +472,17 @@ fn id_of(submission: &Result<Submission, BadSubmission>) -> &SubmissionId {
     submission.as_ref().map_or_else(|bad| &bad.id, |s| &s.id)
 }
 
-fn unenforceable(settings: &Settings) -> Option<String> {
-    let Enforcement::None(why) = &settings.enforcement else {
-        return None;
-    };
+fn enforcement_notice(settings: &Settings) -> Option<String> {
     let mode = settings.sandbox_policy.mode();
-    (!settings.sandbox_policy.is_unrestricted())
-        .then(|| format!("commands will be refused: sandbox policy {mode} cannot be enforced: {why}"))
+    if let Some(why) = approval::unenforceable(settings) {
+        return Some(format!("commands will be refused: sandbox policy {mode} cannot be enforced: {why}"));
+    }
+    match &settings.enforcement {
+        Enforcement::Degraded { why, .. } if !settings.sandbox_policy.is_unrestricted() => {
+            Some(format!("sandbox policy {mode} is enforced in part only (degraded): {why}"))
+        }
+        _ => None,
+    }
 }
 
 /// A number that differs from task to task.

@@ -11,7 +11,10 @@ use crate::{
     },
     model::item::{ItemBody, ResponseItem},
     tool::{self, ToolCall, output, output::OutputBuffer, shell::ShellCall},
-    wire::event::{EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ExecOutputStream},
+    wire::{
+        event::{EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ExecOutputStream},
+        policy::SandboxPolicy,
+    },
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
@@ -57,6 +60,8 @@ struct Command {
     call: ShellCall,
     cwd: PathBuf,
     confinement: Confinement,
+    sandbox_policy: SandboxPolicy,
+    session_cwd: PathBuf,
 }
 
 #[derive(Debug)]
@@ -146,7 +151,13 @@ impl Calls {
     fn add_shell(&mut self, id: &CallId, call: &ShellCall, settings: &Settings) -> Vec<Effect> {
         let cwd = call.workdir.as_ref().map_or_else(|| settings.cwd.clone(), |w| settings.cwd.join(w));
         let verdict = approval::decide(settings, call);
-        let command = |confinement| Command { call: call.clone(), cwd: cwd.clone(), confinement };
+        let command = |confinement| Command {
+            call: call.clone(),
+            cwd: cwd.clone(),
+            confinement,
+            sandbox_policy: settings.sandbox_policy.clone(),
+            session_cwd: settings.cwd.clone(),
+        };
         match verdict {
             Verdict::Run(confinement) => {
                 self.push(id, Kind::Function, State::Ready(command(confinement)));
@@ -209,6 +220,8 @@ impl Calls {
                 command: command.call.command.clone(),
                 cwd: command.cwd.clone(),
                 confinement: command.confinement,
+                sandbox_policy: command.sandbox_policy.clone(),
+                session_cwd: command.session_cwd.clone(),
             },
             begin: EventMsg::ExecCommandBegin(ExecCommandBegin {
                 call_id: call.shown.clone(),

@@ -27,6 +27,7 @@ use crate::{
     },
     wire::{
         event::{EventMsg, ExecOutputStream},
+        policy::SandboxPolicy,
         usage::{TokenUsage, TokenUsageInfo},
     },
 };
@@ -160,6 +161,10 @@ pub struct StartCall {
     pub cwd: PathBuf,
     /// How it is confined.
     pub confinement: Confinement,
+    /// What it may touch, if it is confined.
+    pub sandbox_policy: SandboxPolicy,
+    /// The session's directory, a writable root under `workspace-write`. Not `cwd`: the model chooses that.
+    pub session_cwd: PathBuf,
 }
 
 /// How a turn ended, and what it adds to the conversation.

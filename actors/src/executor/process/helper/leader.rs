@@ -2,12 +2,14 @@
 
 use super::super::control::Report;
 use super::super::launch::Order;
+use super::super::proc_tree::Walk;
 use super::line::EngineLine;
+use crate::executor::sandbox::{self, Confined, Errand, Sandbox, Status, Strength, Walls};
 use rustix::fd::{AsFd, BorrowedFd, RawFd};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, set_child_subreaper, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, set_child_subreaper,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
 };
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -23,16 +25,82 @@ const SIGPIPE: i32 = 13;
 /// `SIG_DFL`.
 const DEFAULT_DISPOSITION: usize = 0;
 
-/// Returns the leader's pid, its own until it is waited for. The error is the sentence for the user. The helper has
-/// changed by then, so this is good for one start only.
-pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Pid, String> {
+/// What the helper started. The pid is its own until it is waited for.
+#[derive(Debug)]
+pub(super) enum Leader {
+    /// The command itself.
+    Command(Pid),
+    /// PID 1 of a sandbox, with the command below it.
+    Init(Confined),
+}
+
+impl Leader {
+    pub(super) fn pid(&self) -> Pid {
+        match self {
+            Self::Command(pid) => *pid,
+            Self::Init(confined) => confined.init,
+        }
+    }
+
+    /// Readable when the command in a sandbox is over.
+    pub(super) fn said(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Command(_) => None,
+            Self::Init(confined) => Some(confined.status.as_fd()),
+        }
+    }
+
+    /// How the command in a sandbox ended, when PID 1 is dead.
+    pub(super) fn last_words(&self) -> Option<Status> {
+        match self {
+            Self::Command(_) => None,
+            Self::Init(confined) => confined.status.read(),
+        }
+    }
+
+    /// Sends a signal to the command's own group.
+    pub(super) fn forward(&self, signal: u8) {
+        let command = match self {
+            Self::Command(pid) => Some(*pid),
+            Self::Init(confined) => Walk::detect().children(confined.init).into_iter().find(|pid| is_the_second(*pid)),
+        };
+        if let (Some(command), Some(signal)) = (command, Signal::from_named_raw(signal.into())) {
+            let _ = kill_process_group(command, signal);
+        }
+    }
+}
+
+/// In its own PID namespace: after PID 1 the command is the first.
+fn is_the_second(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    numbers.split_whitespace().next_back() == Some("2")
+}
+
+/// The error is the sentence for the user. The helper has changed by then, so this is good for one start only.
+pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Leader, String> {
     become_a_helper().map_err(|error| format!("cannot prepare the command's process: {error}"))?;
-    enter(&order.cwd).map_err(|error| format!("cannot enter {}: {error}", order.cwd.display()))?;
-    let leader =
-        fork_and_exec(order, line).map_err(|error| format!("cannot run {}: {error}", order.program.display()))?;
+    let leader = match &order.sandbox {
+        Some(sandbox) if sandbox.strength == Strength::Full => start_confined(order, sandbox, line)?,
+        sandbox => Leader::Command(start_directly(order, sandbox.as_ref(), line)?),
+    };
     // Should this fail the engine still does not hang: it does not wait for the end of the output.
     let _ = let_go_of_the_output();
     Ok(leader)
+}
+
+fn start_confined(order: &Order, sandbox: &Sandbox, line: &EngineLine) -> Result<Leader, String> {
+    let errand = Errand::Run { program: &order.program, arguments: &order.arguments, cwd: &order.cwd };
+    let confined = sandbox::start(sandbox, &errand).map_err(|failure| failure.to_string())?;
+    let session = confined.init.as_raw_pid().unsigned_abs();
+    line.report(&Report::Started { leader: session });
+    Ok(Leader::Init(confined))
+}
+
+fn start_directly(order: &Order, sandbox: Option<&Sandbox>, line: &EngineLine) -> Result<Pid, String> {
+    let walls = sandbox.map(sandbox::walls_without_namespaces).transpose().map_err(|failure| failure.to_string())?;
+    enter(&order.cwd).map_err(|error| format!("cannot enter {}: {error}", order.cwd.display()))?;
+    fork_and_exec(order, walls, line).map_err(|error| format!("cannot run {}: {error}", order.program.display()))
 }
 
 fn become_a_helper() -> io::Result<()> {
@@ -85,21 +153,23 @@ fn enter(cwd: &Path) -> io::Result<()> {
     std::env::set_current_dir(cwd)
 }
 
-fn fork_and_exec(order: &Order, line: &EngineLine) -> io::Result<Pid> {
+fn fork_and_exec(order: &Order, mut walls: Option<Walls>, line: &EngineLine) -> io::Result<Pid> {
     let helper = getpid();
     let socket = line.socket().try_clone_to_owned()?;
     let mut command = Command::new(&order.program);
     command.args(&order.arguments);
     #[expect(unsafe_code, reason = "between fork and exec is the only place to become a session of its own")]
-    // SAFETY: the closure only makes system calls through rustix and allocates nothing, and its errors are plain
-    // error numbers; the helper is single-threaded besides, so fork leaves no lock behind in the child.
+    // SAFETY: the helper is single-threaded, so fork leaves no lock behind in the child, which may even allocate.
     unsafe {
-        command.pre_exec(move || become_the_leader(helper, socket.as_fd()))
+        command.pre_exec(move || {
+            become_the_leader(helper, socket.as_fd())?;
+            build(walls.take(), socket.as_fd())
+        })
     };
     Ok(Pid::from_child(&command.spawn()?))
 }
 
-/// Runs in the child, before the command: no allocation, no panic.
+/// Runs in the child, before the command.
 fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
     let leader = setsid()?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -109,6 +179,14 @@ fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
     // The engine needs this number should the command kill its helper, so it is told before the command exists.
     rustix::io::write(socket, &Report::encode_started(leader.as_raw_pid().unsigned_abs()))?;
     Ok(())
+}
+
+/// Runs in the child as well. std tells the helper no more than a number, so the engine hears the step from here.
+fn build(walls: Option<Walls>, socket: BorrowedFd<'_>) -> io::Result<()> {
+    walls.map_or(Ok(()), Walls::build).map_err(|failure| {
+        let _ = rustix::io::write(socket, &Report::Failed(failure.to_string()).encode());
+        rustix::io::Errno::PERM.into()
+    })
 }
 
 /// From here on the pipes belong to the tree: they end when it does.

@@ -2,8 +2,8 @@
 
 use super::super::control::{Report, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
+use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd, read, write};
 use std::fs::File;
 use std::time::Duration;
 
@@ -14,8 +14,10 @@ pub(super) enum Wake {
     Terminate { grace: Duration },
     /// The engine wants the end now, or is gone.
     Kill,
-    /// One of the watched processes is dead.
+    /// One of the watched processes is dead, or has something to say.
     Child,
+    /// The engine has signals for the command, see [`EngineLine::take_signals`].
+    Signals,
     /// Only time passed.
     Nothing,
 }
@@ -25,6 +27,7 @@ pub(super) enum Wake {
 pub(super) struct EngineLine {
     socket: OwnedFd,
     unread: Vec<u8>,
+    signals: Vec<u8>,
 }
 
 impl EngineLine {
@@ -33,7 +36,25 @@ impl EngineLine {
         let socket = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
         let null = File::open("/dev/null").map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOENT))?;
         rustix::stdio::dup2_stdin(null)?;
-        Ok(Self { socket, unread: Vec::new() })
+        Ok(Self::over(socket))
+    }
+
+    /// Takes the socket under its number: stdin is the command's own.
+    pub(super) fn take_number(number: RawFd) -> rustix::io::Result<Self> {
+        #[expect(unsafe_code, reason = "the number of an inherited descriptor has no owner in Rust")]
+        // SAFETY: the engine opened it for the helper, and nothing else here knows the number.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        Ok(Self::over(socket))
+    }
+
+    fn over(socket: OwnedFd) -> Self {
+        Self { socket, unread: Vec::new(), signals: Vec::new() }
+    }
+
+    /// What came since the last time.
+    pub(super) fn take_signals(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.signals)
     }
 
     /// For the message that the leader writes before it becomes the command.
@@ -86,9 +107,10 @@ impl EngineLine {
             match request {
                 Request::Kill => return Some(Wake::Kill),
                 Request::Terminate { grace } => wake = wake.or(Some(Wake::Terminate { grace })),
+                Request::Forward { signal } => self.signals.push(signal),
             }
         }
-        wake
+        wake.or_else(|| (!self.signals.is_empty()).then_some(Wake::Signals))
     }
 }
 

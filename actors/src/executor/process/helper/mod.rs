@@ -8,11 +8,14 @@ mod tree;
 
 use super::control::{Left, Report};
 use super::launch::{HELPER_NAME, Order};
+use crate::executor::sandbox::{self, Status};
+use leader::Leader;
 use line::{EngineLine, Wake};
-use rustix::fd::AsFd;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::process::{PidfdFlags, pidfd_open};
 use std::env;
 use std::ffi::OsString;
+use std::iter::Peekable;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,15 +33,22 @@ const NOT_A_HELPER: u8 = 2;
 pub fn run_if_helper() -> Option<ExitCode> {
     let mut arguments = env::args_os();
     let called_as = arguments.next()?;
-    (Path::new(&called_as).file_name()? == HELPER_NAME).then(|| run(arguments))
+    (Path::new(&called_as).file_name()? == HELPER_NAME).then(|| run(arguments.peekable()))
 }
 
-fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(order), Ok(mut line)) = (Order::from_arguments(arguments), EngineLine::take_stdin()) else {
+fn run(mut arguments: Peekable<impl Iterator<Item = OsString>>) -> ExitCode {
+    if arguments.next_if(|first| sandbox::is_probe(first)).is_some() {
+        return sandbox::run_probe();
+    }
+    let Some(order) = Order::from_arguments(arguments) else {
         return ExitCode::from(NOT_A_HELPER);
     };
+    let Ok(mut line) = order.control.map_or_else(EngineLine::take_stdin, EngineLine::take_number) else {
+        return ExitCode::from(NOT_A_HELPER);
+    };
+    // Whatever a sandbox left in the file system is gone before the engine hears of the end.
     let report = match leader::start(&order, &line) {
-        Ok(leader) => watch_over(leader, &mut line),
+        Ok(leader) => watch_over(&leader, &mut line),
         Err(reason) => Report::Failed(reason),
     };
     line.report(&report);
@@ -46,16 +56,21 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// Returns when the tree is gone.
-fn watch_over(leader: Pid, line: &mut EngineLine) -> Report {
-    let mut tree = Tree::of(leader);
-    let Ok(handle) = pidfd_open(leader, PidfdFlags::empty()) else {
+fn watch_over(leader: &Leader, line: &mut EngineLine) -> Report {
+    let mut tree = Tree::of(leader.pid());
+    let Ok(handle) = pidfd_open(leader.pid(), PidfdFlags::empty()) else {
         tree.kill();
         return Report::Failed("this kernel has no pidfd (Linux 5.3)".to_owned());
     };
+    let watched: Vec<BorrowedFd<'_>> = [handle.as_fd()].into_iter().chain(leader.said()).collect();
     loop {
-        match line.wait(&[handle.as_fd()], Some(REAP_INTERVAL)) {
+        match line.wait(&watched, Some(REAP_INTERVAL)) {
             Wake::Nothing => {
                 tree.reap();
+            }
+            Wake::Signals => {
+                let signals = line.take_signals();
+                signals.into_iter().for_each(|signal| leader.forward(signal));
             }
             Wake::Child | Wake::Kill => break,
             Wake::Terminate { grace } => {
@@ -65,7 +80,12 @@ fn watch_over(leader: Pid, line: &mut EngineLine) -> Report {
         }
     }
     let (end, left) = tree.kill();
-    report(end, left)
+    match leader.last_words() {
+        Some(Status::Failed(why)) => Report::Failed(why),
+        Some(Status::Exited(code)) => Report::Exited { code, left },
+        Some(Status::Signalled(signal)) => Report::Signalled { signal, left },
+        None => report(end, left),
+    }
 }
 
 fn report(end: LeaderEnd, left: Left) -> Report {

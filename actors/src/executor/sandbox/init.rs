@@ -1,0 +1,111 @@
+//! PID 1 of the sandbox: it builds the walls, starts the command and waits for whatever becomes an orphan.
+//!
+//! It says once how the command ended and stays until nothing is left, or until the helper kills it: with PID 1 the
+//! kernel kills every process of the namespace, however many there are and wherever they hide.
+
+use super::mounts::{self, SharedMemory};
+use super::namespaces::{self, Identity};
+use super::plan::Plan;
+use super::status::{Status, StatusWriter};
+use super::step::{Failure, Step};
+use super::syscalls::Limits;
+use super::walls::Walls;
+use super::{Errand, Sandbox};
+use llmx_protocol::wire::policy::SandboxPolicy;
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, WaitOptions, WaitStatus, setsid, wait};
+use std::fs::OpenOptions;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Everything PID 1 needs to know.
+pub(super) struct Orders<'o> {
+    pub(super) sandbox: &'o Sandbox,
+    pub(super) plan: &'o Plan,
+    pub(super) errand: &'o Errand<'o>,
+    pub(super) outside: Identity,
+}
+
+/// The life of PID 1. It never returns into the code of the helper that it is a copy of.
+pub(super) fn run(orders: &Orders<'_>, status: StatusWriter) -> ! {
+    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(orders, &status)));
+    if let Ok(Err(failure)) = &lived {
+        status.write(&Status::Failed(failure.to_string()));
+    }
+    #[expect(unsafe_code, reason = "std's exit would run what belongs to the helper")]
+    // SAFETY: _exit ends the process and does nothing else.
+    unsafe {
+        libc::_exit(i32::from(!matches!(lived, Ok(Ok(())))))
+    }
+}
+
+fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), Failure> {
+    status.keep_only_this().step("close inherited files")?;
+    namespaces::settle_in(orders.outside)?;
+    if status.nobody_listens() {
+        return Err(Failure::refused("the helper died")); // before the death signal was in place
+    }
+    confine(orders.sandbox, orders.plan)?;
+    match orders.errand {
+        Errand::Try => {
+            status.write(&Status::Exited(0));
+            Ok(())
+        }
+        Errand::Run { program, arguments, cwd } => {
+            std::env::set_current_dir(cwd)
+                .map_err(|error| Failure::of_the_command(format!("cannot enter {}: {error}", cwd.display())))?;
+            let leader = spawn(program.as_ref(), arguments)?;
+            let_go_of_the_output().step("let go of the output")?;
+            reap_until_nothing_is_left(leader, status);
+            Ok(())
+        }
+    }
+}
+
+fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<(), Failure> {
+    let writes = matches!(sandbox.policy, SandboxPolicy::WorkspaceWrite { .. });
+    let shared_memory = if writes { SharedMemory::Writable } else { SharedMemory::ReadOnly };
+    let network = sandbox.has_network();
+    mounts::arrange(plan, shared_memory, network)?;
+    let mut writable: Vec<PathBuf> = plan.roots().map(Path::to_owned).collect();
+    if writes {
+        writable.push("/dev/shm".into());
+    }
+    Walls::prepare(&writable, Limits { network, fixed_metadata: false })?.build()
+}
+
+fn spawn(program: &Path, arguments: &[std::ffi::OsString]) -> Result<Pid, Failure> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    #[expect(unsafe_code, reason = "between fork and exec is the only place to become a session of its own")]
+    // SAFETY: the closure makes one system call through rustix and allocates nothing; this process has one thread.
+    unsafe {
+        command.pre_exec(|| Ok(setsid().map(drop)?))
+    };
+    let child = command.spawn();
+    let child = child.map_err(|error| Failure::of_the_command(format!("cannot run {}: {error}", program.display())))?;
+    Ok(Pid::from_child(&child))
+}
+
+/// The pipes end with the command, not with PID 1.
+fn let_go_of_the_output() -> std::io::Result<()> {
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(rustix::stdio::dup2_stderr(&null)?)
+}
+
+fn reap_until_nothing_is_left(leader: Pid, status: &StatusWriter) {
+    loop {
+        match retry_on_intr(|| wait(WaitOptions::empty())) {
+            Ok(Some((pid, end))) if pid == leader => status.write(&how(end)),
+            Ok(_) => {}
+            Err(_) => return, // ECHILD
+        }
+    }
+}
+
+fn how(end: WaitStatus) -> Status {
+    end.terminating_signal().map_or_else(|| Status::Exited(end.exit_status().unwrap_or_default()), Status::Signalled)
+}

@@ -1,0 +1,98 @@
+//! The sandbox: what a command of the model may touch, by namespaces, Landlock and seccomp.
+//!
+//! ```text
+//! engine ──▶ helper (llmx-exec) ──clone──▶ PID 1 ──fork──▶ the command
+//!             outside: kills PID 1,          mounts, no capabilities,
+//!             removes placeholders           Landlock, seccomp
+//! ```
+//!
+//! Everything is read, little is written: the session's roots under `workspace-write`, nothing under `read-only`. In
+//! each root `.git`, `.llmx` and `.agents` are read-only, also while they do not exist, and so is llmx's own home.
+//! The `.git` of a repository *within* a root, a submodule's checkout or a clone, is not protected: commands create
+//! such repositories. Whoever wants it protected makes it a root.
+//!
+//! It fails closed: a step that cannot be done ends the start with a sentence that names it, and nothing runs.
+//! Nothing falls back to less by itself. What this machine can do is found out once, by [`enforcement`], and whoever
+//! wants to run with less asks for [`Strength::WithoutNamespaces`] by name.
+//!
+//! What it does not keep from the command: reading any file that the user may read, and using up memory, processes or
+//! disk space.
+
+mod capabilities;
+mod description;
+mod git;
+mod init;
+mod masks;
+mod mounts;
+mod namespaces;
+mod path_rules;
+mod placeholder;
+mod plan;
+mod probe;
+mod status;
+mod step;
+mod syscalls;
+mod walls;
+
+pub use description::{NETWORK_DISABLED, Sandbox, Strength};
+pub use probe::{Probe, enforcement};
+pub(crate) use probe::{is_probe, run_probe};
+pub(crate) use status::{Status, StatusReader};
+pub(crate) use step::Failure;
+pub(crate) use walls::Walls;
+
+use llmx_protocol::wire::policy::SandboxPolicy;
+use namespaces::{Identity, Side};
+use placeholder::Placeholders;
+use plan::Plan;
+use rustix::process::Pid;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use syscalls::Limits;
+
+/// What is to be done in a sandbox.
+pub(crate) enum Errand<'e> {
+    /// Build all of it and leave.
+    Try,
+    /// Run a command.
+    Run {
+        /// Looked up in this process' `PATH`, unless it has a slash.
+        program: &'e OsStr,
+        /// Its arguments.
+        arguments: &'e [OsString],
+        /// Where, as seen within.
+        cwd: &'e Path,
+    },
+}
+
+/// A sandbox with a command in it, seen from outside.
+#[derive(Debug)]
+pub(crate) struct Confined {
+    /// To kill it is to kill everything.
+    pub(crate) init: Pid,
+    /// Readable when the command is over.
+    pub(crate) status: StatusReader,
+    /// Taken away when this is dropped; nothing may run any more.
+    _placeholders: Placeholders,
+}
+
+/// Runs `errand` in new namespaces. Call it in a process with a single thread.
+pub(crate) fn start(sandbox: &Sandbox, errand: &Errand<'_>) -> Result<Confined, Failure> {
+    let mut plan = Plan::of(sandbox)?;
+    let placeholders = Placeholders::reserve(&plan.missing)?;
+    plan.shield_what_was_missing();
+    let (status, say) = status::pipe()?;
+    let outside = Identity::of_this_process();
+    match step::Step::step(namespaces::clone_into_new(sandbox.has_network()), "create namespaces")? {
+        Side::Init => init::run(&init::Orders { sandbox, plan: &plan, errand, outside }, say),
+        Side::Helper(init) => Ok(Confined { init, status, _placeholders: placeholders }),
+    }
+}
+
+/// The walls that need no namespaces, for a process to build around itself between fork and exec.
+pub(crate) fn walls_without_namespaces(sandbox: &Sandbox) -> Result<Walls, Failure> {
+    let plan = Plan::of(sandbox)?;
+    let writable: Vec<PathBuf> = plan.roots().map(Path::to_owned).collect();
+    let fixed_metadata = sandbox.policy == SandboxPolicy::ReadOnly;
+    Walls::prepare(&writable, Limits { network: sandbox.has_network(), fixed_metadata })
+}

@@ -1,0 +1,79 @@
+//! Landlock: the second wall in front of the file system. It holds where a mount does not, for a directory or a
+//! file that was open before, reopened through `/proc/self/fd`.
+
+use super::step::{Failure, Step};
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is tried, the best first. Below ABI 3 anybody may truncate any file, so that is the least.
+const LEVELS: [ABI; 4] = [ABI::V9, ABI::V6, ABI::V5, ABI::V3];
+
+/// Files that take writes under every policy.
+const DEVICES: [&str; 8] =
+    ["/dev/full", "/dev/null", "/dev/ptmx", "/dev/pts", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
+
+/// Rules that are ready to be applied.
+#[derive(Debug)]
+pub(super) struct PathRules(RulesetCreated);
+
+impl PathRules {
+    /// Reading and executing everywhere, writing below `writable`.
+    pub(super) fn new(writable: &[PathBuf]) -> Result<Self, Failure> {
+        let (abi, rules) = best_ruleset()?;
+        let rules = allow(rules, abi, writable).map_err(io::Error::other).step("make Landlock rules")?;
+        Ok(Self(rules))
+    }
+
+    /// For this process and all that it starts, for ever.
+    pub(super) fn apply(self) -> Result<(), Failure> {
+        let status = self.0.restrict_self().map_err(io::Error::other).step("apply Landlock")?;
+        if status.ruleset == RulesetStatus::FullyEnforced && status.no_new_privs {
+            return Ok(());
+        }
+        Err(Failure::refused("Landlock is not fully enforced"))
+    }
+}
+
+fn best_ruleset() -> Result<(ABI, RulesetCreated), Failure> {
+    let mut why = None;
+    for abi in LEVELS {
+        match ruleset(abi) {
+            Ok(rules) => return Ok((abi, rules)),
+            Err(error) => why = Some(error),
+        }
+    }
+    let why = why.map(|error| error.to_string()).unwrap_or_default();
+    Err(Failure::refused(format!("this kernel's Landlock is too old or off (ABI 3, Linux 6.2 is needed): {why}")))
+}
+
+fn ruleset(abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let rules =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(abi))?;
+    let scopes = Scope::from_all(abi);
+    if scopes.is_empty() { rules.create() } else { rules.scope(scopes)?.create() }
+}
+
+fn allow(
+    rules: RulesetCreated,
+    abi: ABI,
+    writable: &[PathBuf],
+) -> Result<RulesetCreated, Box<dyn std::error::Error + Send + Sync>> {
+    let of_files = AccessFs::from_file(abi) & !AccessFs::Execute;
+    let in_roots = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let mut rules = rules.add_rule(beneath(Path::new("/"), AccessFs::from_read(abi))?)?;
+    for device in DEVICES.map(Path::new).into_iter().filter(|device| device.exists()) {
+        rules = rules.add_rule(beneath(device, of_files)?)?;
+    }
+    for root in writable {
+        rules = rules.add_rule(beneath(root, in_roots)?)?;
+    }
+    Ok(rules)
+}
+
+fn beneath(path: &Path, access: BitFlags<AccessFs>) -> Result<PathBeneath<PathFd>, landlock::PathFdError> {
+    Ok(PathBeneath::new(PathFd::new(path)?, access))
+}

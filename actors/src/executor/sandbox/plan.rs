@@ -1,0 +1,213 @@
+//! Which directories become writable, and what within them does not.
+
+use super::description::Sandbox;
+use super::git;
+use super::placeholder;
+use super::step::{Failure, Step};
+use llmx_protocol::wire::policy::SandboxPolicy;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What the engine, git and agents run or obey later, outside of any sandbox: read-only in each root.
+const PROTECTED: [&str; 3] = [".git", ".llmx", ".agents"];
+
+/// Where the kernel's own file systems are: never writable, the private `/dev` is made otherwise.
+const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// What is mounted on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cover {
+    /// Itself, so that it cannot be renamed away.
+    Pin,
+    /// Itself, read-only.
+    Shield,
+    /// Itself, writable.
+    Root,
+}
+
+/// The file system as a command will see it. Paths are canonical.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// What to mount, the outer before the inner.
+    pub(super) covers: Vec<(PathBuf, Cover)>,
+    /// Protected names that do not exist. Someone has to reserve them, or the command could create them.
+    pub(super) missing: Vec<PathBuf>,
+}
+
+impl Plan {
+    pub(super) fn of(sandbox: &Sandbox) -> Result<Self, Failure> {
+        let roots = roots(sandbox)?;
+        let mut builder = Builder { roots: &roots, covers: BTreeMap::new(), missing: BTreeSet::new() };
+        for directory in builder.guarded() {
+            builder.guard(&directory)?;
+        }
+        if let Some(home) = &sandbox.llmx_home {
+            builder.guard_home(home)?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Once the missing names are reserved. A name that is missing still is one that the user may not create.
+    pub(super) fn shield_what_was_missing(&mut self) {
+        let reserved = self.missing.drain(..).filter(|path| fs::symlink_metadata(path).is_ok());
+        self.covers.extend(reserved.map(|path| (path, Cover::Shield)));
+        self.covers.sort();
+    }
+
+    /// The roots, the outer before the inner.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &Path> {
+        self.covers.iter().filter(|(_, cover)| *cover == Cover::Root).map(|(path, _)| path.as_path())
+    }
+}
+
+struct Builder<'r> {
+    roots: &'r BTreeSet<PathBuf>,
+    covers: BTreeMap<PathBuf, Cover>,
+    missing: BTreeSet<PathBuf>,
+}
+
+impl Builder<'_> {
+    /// The roots and what lies between a root and one that encloses it: git looks upwards, so a repository planted
+    /// there would be found from the inner root.
+    fn guarded(&self) -> BTreeSet<PathBuf> {
+        let between = self.roots.iter().flat_map(|root| self.within_a_root(root));
+        self.roots.iter().cloned().chain(between).collect()
+    }
+
+    /// The ancestors of `path` that a root encloses.
+    fn within_a_root(&self, path: &Path) -> Vec<PathBuf> {
+        let enclosed = |a: &Path| self.roots.iter().any(|root| a != root && a.starts_with(root));
+        path.ancestors().skip(1).filter(|a| enclosed(a)).map(Path::to_owned).collect()
+    }
+
+    fn guard(&mut self, directory: &Path) -> Result<(), Failure> {
+        for name in PROTECTED {
+            let path = directory.join(name);
+            match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() && is_placeholder(&path) => {
+                    self.missing.insert(path);
+                }
+                Ok(meta) if meta.is_symlink() => {
+                    let path = path.display();
+                    return Err(Failure::refused(format!("{path} is a symbolic link, which cannot be protected")));
+                }
+                Ok(meta) if meta.is_file() && name == ".git" => self.guard_pointer(&path)?,
+                Ok(_) => self.shield(path),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.missing.insert(path);
+                }
+                Err(error) => return Err(error).step(format!("look at {}", path.display())),
+            }
+        }
+        Ok(())
+    }
+
+    /// A `.git` file is as good as the directory that it names.
+    fn guard_pointer(&mut self, pointer: &Path) -> Result<(), Failure> {
+        for target in git::targets(pointer).step(format!("read {}", pointer.display()))? {
+            self.shield(target);
+        }
+        self.shield(pointer.to_owned());
+        Ok(())
+    }
+
+    fn guard_home(&mut self, home: &Path) -> Result<(), Failure> {
+        let (existing, missing) = existing_part(home).step(format!("find {}", home.display()))?;
+        let home = missing.map_or_else(|| existing.clone(), |name| existing.join(name));
+        if self.roots.contains(&home) {
+            return Err(Failure::refused(format!("llmx's own home {} cannot be a writable root", home.display())));
+        }
+        if home == existing {
+            self.shield(home);
+        } else if self.is_writable(&home) {
+            self.missing.insert(home);
+        }
+        Ok(())
+    }
+
+    /// What no root encloses is read-only already.
+    fn shield(&mut self, path: PathBuf) {
+        if self.is_writable(&path) {
+            self.covers.insert(path, Cover::Shield);
+        }
+    }
+
+    fn is_writable(&self, path: &Path) -> bool {
+        self.roots.iter().any(|root| path.starts_with(root))
+    }
+
+    fn finish(mut self) -> Plan {
+        self.covers.extend(self.roots.iter().map(|root| (root.clone(), Cover::Root)));
+        let targets: Vec<PathBuf> = self.covers.keys().chain(&self.missing).cloned().collect();
+        let between: Vec<PathBuf> = targets.iter().flat_map(|target| self.within_a_root(target)).collect();
+        for between in between {
+            self.covers.entry(between).or_insert(Cover::Pin);
+        }
+        // The order of paths is by component, so a directory comes before what is in it.
+        Plan { covers: self.covers.into_iter().collect(), missing: self.missing.into_iter().collect() }
+    }
+}
+
+fn is_placeholder(path: &Path) -> bool {
+    rustix::fs::lstat(path).is_ok_and(|stat| placeholder::is_placeholder(&stat))
+}
+
+fn roots(sandbox: &Sandbox) -> Result<BTreeSet<PathBuf>, Failure> {
+    let SandboxPolicy::WorkspaceWrite { writable_roots, exclude_tmpdir_env_var, exclude_slash_tmp, .. } =
+        &sandbox.policy
+    else {
+        return Ok(BTreeSet::new());
+    };
+    let session = fs::canonicalize(&sandbox.session_cwd);
+    let session = session.step(format!("find the session's directory {}", sandbox.session_cwd.display()))?;
+    let mut named: Vec<(&str, PathBuf)> = vec![("the session's directory", session)];
+    named.extend(writable_roots.iter().map(|root| ("a writable root", root.clone())));
+    if !exclude_slash_tmp {
+        named.push(("/tmp", "/tmp".into()));
+    }
+    if let Some(tmpdir) = sandbox.tmpdir.as_ref().filter(|_| !exclude_tmpdir_env_var) {
+        named.push(("$TMPDIR", tmpdir.clone()));
+    }
+    let mut roots = BTreeSet::new();
+    for (name, path) in named {
+        // What does not exist cannot be written: the directory that it would be in is read-only.
+        let Ok(root) = fs::canonicalize(&path) else { continue };
+        if root.is_dir() {
+            refuse_what_gives_too_much(name, &root, sandbox)?;
+            roots.insert(root);
+        }
+    }
+    Ok(roots)
+}
+
+fn refuse_what_gives_too_much(name: &str, root: &Path, sandbox: &Sandbox) -> Result<(), Failure> {
+    let home = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok());
+    let holds_home = home.is_some_and(|home| home.starts_with(root));
+    let is_kernels = KERNELS.iter().any(|kernels| root.starts_with(kernels));
+    if root == Path::new("/") || holds_home {
+        let root = root.display();
+        return Err(Failure::refused(format!("{name} ({root}) holds the user's home; it cannot be writable")));
+    }
+    if is_kernels {
+        return Err(Failure::refused(format!(
+            "{name} ({}) belongs to the kernel; it cannot be writable",
+            root.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The deepest directory of `path` that exists, canonical, and the name that is missing in it.
+fn existing_part(path: &Path) -> std::io::Result<(PathBuf, Option<PathBuf>)> {
+    let mut missing = None;
+    for ancestor in path.ancestors() {
+        match fs::canonicalize(ancestor) {
+            Ok(existing) => return Ok((existing, missing)),
+            Err(error) if error.kind() == ErrorKind::NotFound => missing = ancestor.file_name().map(PathBuf::from),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::NotFound.into())
+}

@@ -1,0 +1,123 @@
+//! What this machine can do, found out by doing it.
+
+use super::{Errand, Sandbox, Status, Strength, start, walls_without_namespaces};
+use crate::executor::process::{HELPER_NAME, HelperPath};
+use llmx_protocol::machine::settings::{Confining, Enforcement};
+use llmx_protocol::wire::policy::SandboxPolicy;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
+
+const PROBE: &str = "--probe-sandbox";
+const FULL: &str = "full";
+const DEGRADED: &str = "degraded: ";
+const NONE: &str = "none: ";
+
+/// Finds out once, when somebody first asks: the first session that is configured, not the start of the engine.
+#[derive(Debug)]
+pub struct Probe {
+    helper: HelperPath,
+    /// Whether the user lets `workspace-write` run without namespaces.
+    degraded_writes: bool,
+    found: OnceLock<Enforcement>,
+}
+
+impl Probe {
+    /// By a helper process. `degraded_writes`: the user's word in `config.toml` for this very thing.
+    #[must_use]
+    pub fn new(helper: HelperPath, degraded_writes: bool) -> Self {
+        Self { helper, degraded_writes, found: OnceLock::new() }
+    }
+}
+
+impl Confining for Probe {
+    /// Takes some milliseconds the first time.
+    fn enforcement(&self) -> Enforcement {
+        self.found.get_or_init(|| enforcement(&self.helper, self.degraded_writes)).clone()
+    }
+}
+
+/// Builds every wall once in a process of its own and says how far that got.
+#[must_use]
+pub fn enforcement(helper: &HelperPath, degraded_writes: bool) -> Enforcement {
+    let mut probe = Command::new(helper.as_path());
+    probe.arg0(HELPER_NAME).arg(PROBE).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
+    match probe.output() {
+        Ok(output) => read(&String::from_utf8_lossy(&output.stdout), degraded_writes),
+        Err(error) => Enforcement::None(format!("cannot start a helper: {error}")),
+    }
+}
+
+fn read(answer: &str, degraded_writes: bool) -> Enforcement {
+    let why = |prefix| answer.strip_prefix(prefix).map(str::to_owned);
+    match (answer, why(DEGRADED), why(NONE)) {
+        (FULL, ..) => Enforcement::Full,
+        (_, Some(why), _) => Enforcement::Degraded { why, writes: degraded_writes },
+        (.., Some(why)) => Enforcement::None(why),
+        _ => Enforcement::None("the helper did not answer".to_owned()),
+    }
+}
+
+/// Whether this is what [`enforcement`] asks of a helper.
+pub(crate) fn is_probe(argument: &OsStr) -> bool {
+    argument == PROBE
+}
+
+/// The helper's side.
+pub(crate) fn run_probe() -> ExitCode {
+    let answer = match with_namespaces() {
+        Ok(()) => FULL.to_owned(),
+        Err(why) => match without_namespaces() {
+            Ok(()) => format!("{DEGRADED}{why}"),
+            Err(worse) => format!("{NONE}{why}; {worse}"),
+        },
+    };
+    ExitCode::from(u8::from(std::io::stdout().write_all(answer.as_bytes()).is_err()))
+}
+
+fn with_namespaces() -> Result<(), String> {
+    let confined = start(&sandbox(Strength::Full), &Errand::Try).map_err(|failure| failure.to_string())?;
+    match confined.status.read() {
+        Some(Status::Exited(0)) => Ok(()),
+        Some(Status::Failed(why)) => Err(why),
+        other => Err(format!("PID 1 of the sandbox ended with {other:?}")),
+    }
+}
+
+fn without_namespaces() -> Result<(), String> {
+    let walls = walls_without_namespaces(&sandbox(Strength::WithoutNamespaces));
+    walls.and_then(super::Walls::build).map_err(|failure| failure.to_string())
+}
+
+fn sandbox(strength: Strength) -> Sandbox {
+    Sandbox {
+        policy: SandboxPolicy::ReadOnly,
+        session_cwd: "/".into(),
+        llmx_home: None,
+        user_home: None,
+        tmpdir: None,
+        strength,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anything_but_a_clear_yes_is_a_no() {
+        let none = |why: &str| Enforcement::None(why.into());
+        let cases = [
+            ("full", Enforcement::Full),
+            ("degraded: no userns", Enforcement::Degraded { why: "no userns".into(), writes: false }),
+            ("none: old", none("old")),
+            ("", none("the helper did not answer")),
+            ("fullest", none("the helper did not answer")),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(read(answer, false), expected, "{answer}");
+        }
+    }
+}
