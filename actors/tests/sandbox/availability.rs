@@ -1,0 +1,209 @@
+//! Nothing outlives a command, and nothing of the sandbox is left.
+
+use crate::ground::{Ground, Policy, Who, eventually, is_alive, llmx, text};
+use llmx_actors::executor::process::{Ended, HelperPath, Launch, run, spawn};
+use llmx_actors::executor::sandbox::{Sandbox, Strength};
+use llmx_protocol::wire::policy::SandboxPolicy;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+const ALL: &[Policy] = &[Policy::Full, Policy::ReadOnly, Policy::WorkspaceOnline];
+
+/// Long enough that no test waits for it: who ends within it was ended by SIGTERM.
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(50);
+
+fn mark() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}-", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn nothing_of(mark: &str) -> bool {
+    !is_alive(&format!("MARK={mark}"))
+}
+
+#[test]
+fn daemons_end_with_their_command() {
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            for script in [
+                "sleep 1000 & true",
+                "setsid sleep 1000 & true",
+                "(setsid sh -c 'trap \"\" TERM HUP; sleep 1000; sleep 1000' &) ; true",
+                "setsid sh -c 'kill -STOP $$' & sleep 0.05",
+                "for i in 1 2 3 4 5 6 7 8 9; do (setsid sleep 1000 &) ; done",
+            ] {
+                let (ground, mark) = (Ground::new(who), mark());
+                // Output is read to its end, so a survivor that holds it would hang this test.
+                let output = ground.shell(policy, script).env("MARK", &mark).output().unwrap();
+                assert!(output.status.success(), "{who:?}, {policy:?}: {script}: {}", text(&output));
+                assert!(nothing_of(&mark), "{who:?}, {policy:?}: {script}");
+            }
+        }
+    }
+}
+
+fn start(ground: &Ground, policy: Policy, script: &str, mark: &str) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut command = ground.shell(policy, script);
+    let mut child = command.env("MARK", mark).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    (child, output)
+}
+
+/// The child may be `setpriv`, which becomes llmx: the number is the same.
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn when_llmx_dies_so_does_the_tree() {
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            let (ground, mark) = (Ground::new(who), mark());
+            let script = "trap '' TERM INT HUP; setsid sleep 1000 & echo ready; sleep 1000";
+            let (mut child, _output) = start(&ground, policy, script, &mark);
+            signal(&child, Signal::KILL);
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+            eventually("the tree is gone", || nothing_of(&mark));
+            eventually("placeholders are gone", || fs::read_dir(ground.at("ws")).unwrap().count() == 0);
+        }
+    }
+}
+
+#[test]
+fn signals_reach_the_command_and_its_end_is_passed_on() {
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            for (kind, name) in
+                [(Signal::TERM, "TERM"), (Signal::INT, "INT"), (Signal::USR1, "USR1"), (Signal::HUP, "HUP")]
+            {
+                let ground = Ground::new(who);
+                let script = format!("trap 'exit 42' {name}; echo ready; while :; do sleep 0.01; done");
+                let (mut child, _output) = start(&ground, policy, &script, &mark());
+                signal(&child, kind);
+                assert_eq!(child.wait().unwrap().code(), Some(42), "{who:?}, {policy:?}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn exit_codes_and_streams_pass_through() {
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            let ground = Ground::new(who);
+            for (script, code) in
+                [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
+            {
+                assert_eq!(ground.run(policy, script).status.code(), Some(code), "{who:?}, {policy:?}: {script}");
+            }
+            let mut cat = ground.shell(policy, "cat; echo err >&2");
+            cat.stdin(fs::File::open(ground.at("out/victim")).unwrap());
+            let output = cat.output().unwrap();
+            assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"intact"[..], &b"err\n"[..]));
+        }
+    }
+}
+
+#[test]
+fn many_calls_leave_nothing_behind() {
+    let count = |path: &str| fs::read_to_string(path).unwrap().lines().count();
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let (mounts, groups) = (count("/proc/self/mountinfo"), count("/proc/cgroups"));
+        for _ in 0..100 {
+            let output = ground.run(Policy::Workspace, "true");
+            assert!(output.status.success(), "{}", text(&output));
+        }
+        assert_eq!((count("/proc/self/mountinfo"), count("/proc/cgroups")), (mounts, groups));
+        assert_eq!(fs::read_dir(ground.at("ws")).unwrap().count(), 0);
+    }
+}
+
+/// As the engine runs it: kills `script` as soon as it says something.
+async fn kill_when_ready(policy: SandboxPolicy, script: &str, grace: Duration) -> (Ended, String, String) {
+    let (ground, mark) = (Ground::new(Who::everybody()[0]), mark());
+    let path = std::env::var_os("PATH").unwrap();
+    let launch = Launch {
+        argv: ["sh", "-c", script].map(Into::into).to_vec(),
+        cwd: ground.at("ws"),
+        env: vec![("PATH".into(), path), ("MARK".into(), mark.clone().into())],
+        helper: HelperPath::at(llmx()),
+        sandbox: Some(Sandbox {
+            policy,
+            session_cwd: ground.at("ws"),
+            llmx_home: None,
+            user_home: None,
+            tmpdir: None,
+            strength: Strength::Full,
+        }),
+    };
+    let (command, output) = spawn(&launch).unwrap();
+    let (ready, mut said) = (Notify::new(), Vec::new());
+    let kill = async {
+        ready.notified().await;
+        grace
+    };
+    let finished = run(command, output, kill, async |_, bytes| {
+        said.extend_from_slice(&bytes);
+        ready.notify_one();
+    })
+    .await;
+    assert!(nothing_of(&mark), "{script}: something lives");
+    (finished.end.ended, String::from_utf8_lossy(&said).into_owned(), mark)
+}
+
+fn workspace() -> SandboxPolicy {
+    SandboxPolicy::WorkspaceWrite {
+        writable_roots: Vec::new(),
+        network_access: false,
+        exclude_tmpdir_env_var: true,
+        exclude_slash_tmp: true,
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_every_kind_of_process() {
+    for policy in [SandboxPolicy::ReadOnly, workspace()] {
+        for script in [
+            "echo ready; exec sleep 1000",
+            "setsid sleep 1000 & echo ready; sleep 1000",
+            "(setsid sh -c 'setsid sleep 1000 & sleep 1000' &) ; echo ready; sleep 1000",
+        ] {
+            let (ended, ..) = kill_when_ready(policy.clone(), script, LONG).await;
+            assert_eq!(ended, Ended::Signalled(15), "{script}");
+        }
+        for script in [
+            "trap '' TERM; echo ready; sleep 1000; sleep 1000",
+            "trap '' TERM; (setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &) ; echo ready; while :; do sleep 1; done",
+            "bomb() { bomb | bomb & }; trap '' TERM; ulimit -u 2000; bomb 2>/dev/null; echo ready; while :; do sleep 1; done",
+        ] {
+            let (ended, ..) = kill_when_ready(policy.clone(), script, SHORT).await;
+            assert_eq!(ended, Ended::Signalled(9), "{script}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_may_clean_up_before_it_ends() {
+    let script = "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+    let (ended, said, _) = kill_when_ready(workspace(), script, LONG).await;
+    assert_eq!((ended, said.as_str()), (Ended::Exited(3), "ready\nbye\n"));
+}
+
+#[tokio::test]
+async fn children_get_the_grace_too_when_their_parent_ends_at_once() {
+    let child = "trap 'sleep 0.05; echo saved; exit' TERM; echo ready; while :; do sleep 0.01; done";
+    let (ended, said, _) =
+        kill_when_ready(workspace(), &format!("setsid sh -c \"{child}\" & exec sleep 1000"), LONG).await;
+    assert_eq!((ended, said.as_str()), (Ended::Signalled(15), "ready\nsaved\n"));
+}

@@ -1,0 +1,137 @@
+//! Files outside the roots, and what is known about them.
+
+use crate::ground::{Ground, Policy, Who, check_untouched, text};
+use std::fs;
+
+const BOTH: &[Policy] = &[Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline];
+
+#[test]
+fn content_outside_the_roots_cannot_be_changed() {
+    for attack in [
+        "echo owned > $OUT/victim",
+        "echo owned > ../out/victim",
+        "echo owned > $OUT/new",
+        "mkdir $OUT/new",
+        "rm -f $OUT/victim",
+        "truncate -s 0 $OUT/victim",
+        "dd if=/dev/zero of=$OUT/victim count=1 conv=notrunc",
+        "mv $OUT/victim $OUT/renamed",
+        "mv $OUT ${OUT}2",
+        "echo owned > /proc/self/root$OUT/victim",
+        "echo owned > /proc/self/cwd/../out/victim",
+        "cd $OUT && echo owned > /proc/self/cwd/victim",
+        "mkfifo $OUT/pipe",
+        "$ATTACKER tmpfile $OUT",
+        "$ATTACKER socket $OUT/socket",
+    ] {
+        check_untouched(BOTH, "true", attack);
+    }
+}
+
+#[test]
+fn the_workspace_is_no_way_out() {
+    for (setup, attack) in [
+        ("ln -s $OUT/victim $WS/link", "echo owned > link"),
+        ("ln -s $OUT $WS/link", "echo owned > link/new"),
+        ("true", "ln -s $OUT link; echo owned > link/new"),
+        ("true", "ln $OUT/victim hard && echo owned > hard"),
+        ("echo mine > $WS/mine", "mv mine $OUT/mine"),
+        ("echo mine > $WS/mine", "ln mine $OUT/mine"),
+        ("echo mine > $WS/mine", "mv $OUT/victim mine"),
+        ("echo mine > $WS/mine", "$ATTACKER exchange $WS/mine $OUT/victim"),
+        ("true", "mv $WS ${WS}2; mkdir $WS"),
+        ("true", "rm -rf $WS; ln -s $OUT $WS"),
+    ] {
+        check_untouched(&[Policy::Workspace], setup, attack);
+    }
+}
+
+#[test]
+fn what_is_known_about_a_file_cannot_be_changed() {
+    for attack in [
+        "chmod 777 $OUT/victim",
+        "chmod 700 $OUT",
+        "touch -d 2001-01-01 $OUT/victim",
+        "touch -d 2001-01-01 $OUT",
+        "chown $(id -u) $OUT/victim; touch -a -m $OUT/victim",
+        "$ATTACKER fchmod $OUT/victim",
+    ] {
+        check_untouched(BOTH, "true", attack);
+    }
+}
+
+#[test]
+fn an_open_file_is_not_a_way_to_write_it() {
+    for &who in Who::everybody() {
+        for (policy, expected) in
+            [(Policy::Full, "owned\n"), (Policy::Workspace, "intact"), (Policy::ReadOnly, "intact")]
+        {
+            let ground = Ground::new(who);
+            let mut command = ground.shell(policy, "echo owned > /proc/self/fd/0");
+            command.stdin(fs::File::open(ground.at("out/victim")).unwrap());
+            let output = command.output().unwrap();
+            let content = fs::read_to_string(ground.at("out/victim")).unwrap();
+            assert_eq!(content, expected, "{who:?}, {policy:?}: {}", text(&output));
+        }
+    }
+}
+
+/// Without descriptors there is nothing to prove under danger-full-access either: a plain shell proves the attack.
+#[test]
+fn an_inherited_directory_is_not_a_way_out() {
+    for &who in Who::everybody() {
+        for policy in [None, Some(Policy::Full), Some(Policy::Workspace)] {
+            let ground = Ground::new(who);
+            let llmx = policy.map_or_else(|| ground.as_user("env".as_ref()), |policy| ground.llmx(policy));
+            let words: Vec<String> = std::iter::once(llmx.get_program())
+                .chain(llmx.get_args())
+                .map(|word| format!("'{}'", word.to_string_lossy()))
+                .collect();
+            let separator = if policy.is_some() { "--" } else { "" };
+            let attack =
+                format!("exec 9<\"$OUT\"; {} {separator} sh -c 'echo owned > /proc/self/fd/9/new'", words.join(" "));
+            let mut shell = ground.as_user("sh".as_ref());
+            let output = shell.args(["-c", &attack]).output().unwrap();
+            assert_eq!(ground.at("out/new").exists(), policy.is_none(), "{who:?}, {policy:?}: {}", text(&output));
+        }
+    }
+}
+
+#[test]
+fn a_read_only_command_writes_nothing_in_its_own_directory_either() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let output = ground.run(
+            Policy::ReadOnly,
+            "echo x > here; echo x > /tmp/llmx-never; echo x > /dev/shm/llmx-never; echo fine > /dev/null && echo null",
+        );
+        assert!(text(&output).contains("null"), "{}", text(&output));
+        assert_eq!(fs::read_dir(ground.at("ws")).unwrap().count(), 0);
+        assert!(!fs::exists("/tmp/llmx-never").unwrap() && !fs::exists("/dev/shm/llmx-never").unwrap());
+    }
+}
+
+#[test]
+fn devices_cannot_be_made() {
+    if !Who::everybody().contains(&Who::Root) {
+        return;
+    }
+    for (policy, made) in [(Policy::Full, true), (Policy::Workspace, false)] {
+        let ground = Ground::new(Who::Root);
+        let output = ground.run(policy, "mknod device c 1 3");
+        assert_eq!(ground.at("ws/device").exists(), made, "{}", text(&output));
+    }
+}
+
+#[test]
+fn further_roots_are_writable_and_nothing_beside_them() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("mkdir $OUT/root");
+        let mut command = ground.llmx(Policy::Workspace);
+        command.arg("--writable-root").arg(ground.at("out/root"));
+        let output = command.args(["--", "sh", "-c", "echo x > $OUT/root/new; echo x > $OUT/new"]).output().unwrap();
+        assert!(ground.at("out/root/new").exists(), "{}", text(&output));
+        assert!(!ground.at("out/new").exists());
+    }
+}

@@ -1,0 +1,137 @@
+//! The kernel and the settings of the machine.
+
+use crate::ground::{Ground, Policy, Who, check_hidden, text};
+
+const ALL: &[Policy] = &[Policy::ReadOnly, Policy::WorkspaceOnline];
+
+/// What the kernel answers a filter's EPERM with, and what it says of a call that the filter hides.
+const DENIED: &str = "Operation not permitted (os error 1)";
+const ABSENT: &str = "Function not implemented (os error 38)";
+
+/// Without arguments that mean anything none of these does harm, so they are also made outside: the answer must be
+/// another one, or the filter would not be what answered.
+#[test]
+fn dangerous_calls_are_denied() {
+    let denied = [
+        "add_key",
+        "bpf 99",
+        "fanotify_init 0xffff",
+        "fsopen 0",
+        "keyctl 999",
+        "kcmp 0 0 99",
+        "mount_setattr 99 0 0xffff",
+        "move_mount 99 0 99 0 0xffff",
+        "open_by_handle_at 99",
+        "open_tree 99 0 0xffffff",
+        "perf_event_open 0",
+        "pidfd_getfd 99",
+        "process_vm_readv 0 0 0 0 0 99",
+        "process_vm_writev 0 0 0 0 0 99",
+        "ptrace 0x9999 0",
+        "request_key",
+        "userfaultfd 0xffff",
+        "ioctl 1 0x5412",
+        "ioctl 1 0x541c",
+        "ioctl 1 0x100005412",
+        "unshare 0x10000000",
+        "unshare 0x110000000",
+        "setns 99",
+    ];
+    let root = Who::everybody()[0] == Who::Root;
+    for call in denied {
+        let outside = text(&Ground::new(Who::everybody()[0]).run(Policy::Full, &format!("$ATTACKER call {call}")));
+        assert!(!root || !outside.contains(DENIED), "no attack at all: {call}: {outside}");
+        for &who in Who::everybody() {
+            for &policy in ALL {
+                let seen = text(&Ground::new(who).run(policy, &format!("$ATTACKER call {call}")));
+                assert!(seen.contains(DENIED), "{who:?}, {policy:?}: {call}: {seen}");
+            }
+        }
+    }
+}
+
+#[test]
+fn calls_with_hidden_arguments_do_not_exist() {
+    for call in ["clone3", "io_uring_setup", "getpid-x32"] {
+        for &who in Who::everybody() {
+            let seen = text(&Ground::new(who).run(Policy::WorkspaceOnline, &format!("$ATTACKER call {call}")));
+            assert!(seen.contains(ABSENT), "{who:?}: {call}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn the_calls_of_another_architecture_end_the_process() {
+    if cfg!(target_arch = "x86_64") {
+        let seen = text(&Ground::new(Who::everybody()[0]).run(Policy::ReadOnly, "$ATTACKER int80"));
+        assert!(!seen.contains("succeeded"), "{seen}");
+    }
+}
+
+#[test]
+fn no_process_gets_namespaces_of_its_own() {
+    check_hidden(ALL, "unshare --user true && echo made", "made");
+    check_hidden(
+        ALL,
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none /mnt && echo mounted'",
+        "mounted",
+    );
+    check_hidden(ALL, "unshare --user --map-root-user --net true && echo made", "made");
+}
+
+#[test]
+fn nothing_can_be_mounted() {
+    if Who::everybody().contains(&Who::Root) {
+        let script = "unshare --mount sh -c 'mount --bind $OUT $WS && echo mounted'";
+        check_only_root(script, "mounted");
+        for &policy in ALL {
+            let seen = text(&Ground::new(Who::Root).run(
+                policy,
+                "umount /dev/shm && echo gone; umount -l /proc && echo gone; mount -o remount,rw / && echo gone",
+            ));
+            assert!(!seen.contains("gone"), "{seen}");
+        }
+    }
+}
+
+/// The same value is written again, so the machine is none the worse for it.
+#[test]
+fn the_settings_of_the_kernel_are_out_of_reach_of_root() {
+    if !Who::everybody().contains(&Who::Root) {
+        return;
+    }
+    for file in ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory"] {
+        check_only_root(&format!("V=$(cat {file}); echo \"$V\" > {file} && echo written"), "written");
+    }
+    check_only_root(": >> /proc/sysrq-trigger && echo opened", "opened");
+    check_only_root("for i in /proc/irq/*/smp_affinity_list; do : >> $i && echo opened; done", "opened");
+}
+
+fn check_only_root(attack: &str, leaks: &str) {
+    let seen = text(&Ground::new(Who::Root).run(Policy::Full, attack));
+    assert!(seen.contains(leaks), "no attack at all: {attack}: {seen}");
+    for &policy in ALL {
+        let seen = text(&Ground::new(Who::Root).run(policy, attack));
+        assert!(!seen.contains(leaks), "{policy:?}: {attack}: {seen}");
+    }
+}
+
+#[test]
+fn no_privilege_is_left_or_can_be_had() {
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            let seen = text(&Ground::new(who).run(policy, "grep -E '^(Cap|NoNewPrivs)' /proc/self/status"));
+            let none =
+                seen.lines().filter(|line| line.starts_with("Cap")).all(|line| line.ends_with("0000000000000000"));
+            assert!(none && seen.contains("NoNewPrivs:\t1"), "{who:?}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn devices_of_the_machine_are_not_there() {
+    for &who in Who::everybody() {
+        let seen = text(&Ground::new(who).run(Policy::Workspace, "ls /dev; find / -xdev -type b 2>/dev/null"));
+        assert!(!seen.contains("vda") && !seen.contains("sda") && !seen.contains("kmsg"), "{seen}");
+    }
+}

@@ -1,0 +1,149 @@
+//! What runs or is obeyed later, outside of the sandbox.
+
+use crate::ground::{Ground, Policy, Who, check_untouched, text};
+use std::fs;
+use std::process::Command;
+
+const WRITES: &[Policy] = &[Policy::Workspace];
+
+const A_REPOSITORY: &str = "git init -q $WS";
+
+#[test]
+fn an_existing_repository_cannot_be_given_code() {
+    for attack in [
+        "echo evil > .git/hooks/pre-commit",
+        "printf '[core]\\n\\tfsmonitor = evil\\n' >> .git/config",
+        "git config core.hooksPath /evil",
+        "rm -rf .git; mkdir .git",
+        "mv .git old; mkdir .git; echo evil > .git/config",
+        "chmod 777 .git/config",
+        "ln .git/config mine && echo evil >> mine",
+        "cd .git && mv config config2",
+        "cp -a . ../ws2; mv $WS ${WS}3; mv ../ws2 $WS",
+    ] {
+        check_untouched(WRITES, A_REPOSITORY, attack);
+    }
+}
+
+#[test]
+fn a_missing_repository_cannot_be_created() {
+    for attack in [
+        "mkdir .git && echo evil > .git/config",
+        "echo 'gitdir: /evil' > .git",
+        "ln -s /evil .git",
+        "git init -q .",
+        "mkdir evil && mv evil .git",
+        "rmdir .git; mkdir .git; touch .git/config",
+        "mkdir -p .llmx && echo evil > .llmx/config.toml",
+        "mkdir -p .agents && echo evil > .agents/skill",
+    ] {
+        check_untouched(WRITES, "true", attack);
+    }
+}
+
+#[test]
+fn a_pointer_file_and_its_target_are_read_only() {
+    let worktree = "git init -q $WS/main; cd $WS/main; git -c user.name=a -c user.email=a commit -q --allow-empty -m a; git worktree add -q $WS/tree";
+    for &who in Who::everybody() {
+        for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false)] {
+            let ground = Ground::new(who);
+            ground.prepare(worktree);
+            // The session is in the worktree; what it points to is within another root.
+            let mut command = ground.llmx(policy);
+            command.arg("--cwd").arg(ground.at("ws/tree")).arg("--writable-root").arg(ground.at("ws"));
+            let attack = "echo evil > ../main/.git/hooks/post-checkout; echo evil >> ../main/.git/worktrees/tree/config.worktree; echo 'gitdir: /evil' > .git";
+            let output = command.args(["--", "sh", "-c", attack]).output().unwrap();
+            let pointer = fs::read_to_string(ground.at("ws/tree/.git")).unwrap();
+            assert_eq!(pointer.contains("evil"), harmed, "{who:?}: {}", text(&output));
+            assert_eq!(ground.at("ws/main/.git/hooks/post-checkout").exists(), harmed, "{who:?}");
+            assert_eq!(ground.at("ws/main/.git/worktrees/tree/config.worktree").exists(), harmed, "{who:?}");
+        }
+    }
+}
+
+#[test]
+fn a_workspace_in_another_root_cannot_be_rebuilt_elsewhere() {
+    for &who in Who::everybody() {
+        for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false)] {
+            for attack in [
+                "mv $WS/a $WS/b && mkdir -p $WS/a/inner/.git && echo evil > $WS/a/inner/.git/config",
+                "mv $WS/a/inner $WS/a/b && mkdir -p $WS/a/inner/.git && echo evil > $WS/a/inner/.git/config",
+                "mkdir $WS/a/.git && echo evil > $WS/a/.git/config",
+                "mkdir $WS/.git && echo evil > $WS/.git/config",
+            ] {
+                let ground = Ground::new(who);
+                ground.prepare("mkdir -p $WS/a/inner");
+                let mut command = ground.llmx(policy);
+                command.arg("--cwd").arg(ground.at("ws/a/inner")).arg("--writable-root").arg(ground.at("ws"));
+                let output = command.args(["--", "sh", "-c", attack]).output().unwrap();
+                let planted = ["ws/a/inner/.git/config", "ws/a/.git/config", "ws/.git/config"];
+                let planted = planted.iter().any(|path| ground.at(path).exists());
+                assert_eq!(planted, harmed, "{who:?}: {attack}: {}", text(&output));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_engines_home_is_read_only_also_within_a_root() {
+    for &who in Who::everybody() {
+        for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false)] {
+            for home in ["ws/deep/home", "ws/deep/missing"] {
+                let ground = Ground::new(who);
+                ground.prepare("mkdir -p $WS/deep/home");
+                let attack = "mkdir -p $LLMX_HOME; echo evil > $LLMX_HOME/config.toml; mv $WS/deep $WS/moved; mkdir -p $LLMX_HOME && echo evil > $LLMX_HOME/config.toml";
+                let output = ground.shell(policy, attack).env("LLMX_HOME", ground.at(home)).output().unwrap();
+                assert_eq!(ground.at(home).join("config.toml").exists(), harmed, "{who:?} {home}: {}", text(&output));
+            }
+        }
+    }
+}
+
+#[test]
+fn placeholders_are_gone_and_hide_no_repository_further_up() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("git init -q $WS; mkdir $WS/sub");
+        let mut command = ground.llmx(Policy::Workspace);
+        command.arg("--cwd").arg(ground.at("ws/sub"));
+        let output = command.args(["--", "git", "rev-parse", "--show-toplevel"]).output().unwrap();
+        let expected = ground.at("ws");
+        assert_eq!(text(&output).trim(), expected.to_str().unwrap(), "{who:?}");
+        assert_eq!(fs::read_dir(ground.at("ws/sub")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn two_sandboxes_share_a_placeholder() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let slow = "touch started; while [ ! -e finish ]; do sleep 0.01; done; mkdir .git/x || echo still protected";
+        let slow = ground.shell(Policy::Workspace, slow).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        crate::ground::eventually("the first runs", || ground.at("ws/started").exists());
+        ground.run(Policy::Workspace, "true");
+        assert!(ground.at("ws/.git").is_dir());
+        ground.prepare("touch $WS/finish");
+        let output = slow.wait_with_output().unwrap();
+        assert!(text(&output).contains("still protected"), "{}", text(&output));
+        assert!(!ground.at("ws/.git").exists());
+    }
+}
+
+#[test]
+fn the_way_that_git_is_used_by_reading_still_works() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("git init -q $WS; echo a > $WS/a; cd $WS; git add a; git -c user.name=a -c user.email=a commit -qm first; echo b > $WS/a");
+        let output = ground.run(Policy::Workspace, "git status --short; git diff --stat; git log --format=%s");
+        let seen = text(&output);
+        assert!(seen.contains(" M a") && seen.contains("1 file changed") && seen.contains("first"), "{who:?}: {seen}");
+    }
+}
+
+#[test]
+fn git_is_there() {
+    assert!(
+        Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success()),
+        "these tests need git"
+    );
+}

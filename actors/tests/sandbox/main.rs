@@ -1,0 +1,15 @@
+//! The sandbox as an attacker sees it: one module for each asset of the threat model. An attack is first carried out
+//! without a sandbox, where it must succeed, and then within; whether it succeeded is judged from outside.
+
+mod attacker;
+mod availability;
+mod files;
+mod ground;
+mod kernel;
+mod later;
+mod network;
+mod processes;
+mod refusals;
+mod secrets;
+mod terminal;
+mod work;

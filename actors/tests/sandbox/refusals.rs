@@ -1,0 +1,122 @@
+//! Where the sandbox cannot be what it promises, nothing runs, and the reason is said.
+
+use crate::ground::{Ground, Policy, Who, text};
+use std::process::Output;
+
+/// `llmx sandbox` did not run the command.
+const NOT_CONFINED: Option<i32> = Some(125);
+
+fn assert_refused(output: &Output, why: &str) {
+    let seen = text(output);
+    assert!(output.status.code() == NOT_CONFINED && seen.contains(why) && !seen.contains("ran"), "{why}: {seen}");
+}
+
+#[test]
+fn a_root_that_gives_everything_away_is_refused() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let home = ground.at("home").display().to_string();
+        for (name, value, why) in [
+            ("TMPDIR", "/".to_owned(), "$TMPDIR (/) holds the user's home"),
+            ("TMPDIR", home.clone(), "holds the user's home"),
+            ("TMPDIR", format!("{home}/../home/."), "holds the user's home"),
+            ("TMPDIR", "/proc/self".to_owned(), "belongs to the kernel"),
+            ("TMPDIR", "/dev".to_owned(), "belongs to the kernel"),
+        ] {
+            assert_refused(&ground.shell(Policy::Workspace, "echo ran").env(name, &value).output().unwrap(), why);
+        }
+        for cwd in ["home", "", "home/.llmx"] {
+            let mut command = ground.llmx(Policy::Workspace);
+            command.arg("--cwd").arg(ground.at(cwd)).args(["--", "echo", "ran"]);
+            assert_refused(&command.output().unwrap(), "home");
+        }
+        let mut command = ground.llmx(Policy::Workspace);
+        assert_refused(&command.args(["--cwd", "/", "--", "echo", "ran"]).output().unwrap(), "holds the user's home");
+    }
+}
+
+#[test]
+fn what_cannot_be_protected_is_refused() {
+    for &who in Who::everybody() {
+        for setup in
+            ["ln -s ../out $WS/.git", "ln -s /nowhere $WS/.git", "ln -s ../out $WS/.llmx", "ln -s ../out $WS/.agents"]
+        {
+            let ground = Ground::new(who);
+            ground.prepare(setup);
+            assert_refused(&ground.run(Policy::Workspace, "echo ran"), "symbolic link");
+            assert!(text(&ground.run(Policy::ReadOnly, "echo ran")).contains("ran"));
+        }
+        let ground = Ground::new(who);
+        ground.prepare("echo nonsense > $WS/.git");
+        assert_refused(&ground.run(Policy::Workspace, "echo ran"), "cannot read");
+    }
+}
+
+#[test]
+fn a_command_that_cannot_run_says_why() {
+    for &who in Who::everybody() {
+        for policy in [Policy::Full, Policy::ReadOnly, Policy::Workspace] {
+            let ground = Ground::new(who);
+            let output = ground.llmx(policy).args(["--", "no-such-program"]).output().unwrap();
+            assert_refused(&output, "cannot run no-such-program: No such file");
+            let mut command = ground.llmx(Policy::ReadOnly);
+            command.arg("--cwd").arg(ground.at("nowhere")).args(["--", "echo", "ran"]);
+            assert_refused(&command.output().unwrap(), "cannot enter");
+        }
+    }
+}
+
+/// Within a sandbox there are no user namespaces: the situation of a container with default settings.
+#[test]
+fn without_namespaces_only_reading_is_confined_unless_the_user_says_so() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let within = |arguments: &str| {
+            let llmx = crate::ground::llmx();
+            ground.run(
+                Policy::WorkspaceOnline,
+                &format!("LLMX_HOME={} exec {} {arguments}", ground.at("home/.llmx").display(), llmx.display()),
+            )
+        };
+        assert!(text(&within("sandbox")).starts_with("degraded: sandbox: cannot create namespaces"));
+        assert_refused(&within("sandbox --policy workspace-write -- echo ran"), "cannot create namespaces");
+        let output = within(
+            "sandbox -- sh -c 'echo ran; echo x > $WS/new; chmod 700 $WS; touch -d 2001-01-01 $WS; mv $WS ${WS}2'",
+        );
+        assert!(text(&output).contains("ran"), "{}", text(&output));
+        assert!(!ground.at("ws/new").exists());
+        let output = within(
+            "-c allow_degraded_sandbox=true sandbox --policy workspace-write --exclude-slash-tmp -- sh -c 'echo x > $WS/new; echo x > $OUT/new'",
+        );
+        assert!(ground.at("ws/new").exists() && !ground.at("out/new").exists(), "{}", text(&output));
+    }
+}
+
+#[test]
+fn without_namespaces_the_metadata_of_files_is_out_of_reach_of_read_only() {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = |ground: &Ground| {
+        let meta = std::fs::metadata(ground.at("ws/mine")).unwrap();
+        (meta.mode(), meta.mtime(), meta.uid())
+    };
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("echo x > $WS/mine");
+        let before = metadata(&ground);
+        let llmx = crate::ground::llmx();
+        let attack = "chmod 777 mine; touch -d 2001-01-01 mine; $ATTACKER fchmod mine; echo tried";
+        let home = ground.at("home/.llmx");
+        let script = format!("LLMX_HOME={} {} sandbox -- sh -c '{attack}'", home.display(), llmx.display());
+        let seen = text(&ground.run(Policy::Workspace, &script));
+        assert!(seen.contains("tried"), "{seen}");
+        assert_eq!(metadata(&ground), before, "{who:?}: {seen}");
+    }
+}
+
+#[test]
+fn this_machine_gives_the_whole_sandbox() {
+    for &who in Who::everybody() {
+        let output = Ground::new(who).as_user(&crate::ground::llmx()).arg("sandbox").output().unwrap();
+        assert_eq!(text(&output), "full\n", "{who:?}");
+    }
+}
