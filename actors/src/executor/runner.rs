@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use llmx_protocol::{
     machine::{
-        approval::no_sandbox,
+        approval::{no_sandbox, unenforceable},
         settings::{Confining, Enforcement},
         turn::CallEnd,
     },
@@ -84,13 +84,11 @@ impl HelperRunner {
 
     /// The machines do not let a command get here that cannot be confined as it must be; this is the last door.
     fn sandbox(&self, Limits { policy, session_cwd }: Limits) -> Result<Sandbox, String> {
-        let strength = match self.confining.enforcement() {
-            Enforcement::Full => Strength::Full,
-            Enforcement::Degraded { writes, .. } if writes || policy == SandboxPolicy::ReadOnly => {
-                Strength::WithoutNamespaces
-            }
-            Enforcement::Degraded { why, .. } | Enforcement::None(why) => return Err(no_sandbox(&policy, &why)),
-        };
+        let enforcement = self.confining.enforcement();
+        if let Some(why) = unenforceable(&enforcement, &policy) {
+            return Err(no_sandbox(&policy, why));
+        }
+        let strength = if enforcement == Enforcement::Full { Strength::Full } else { Strength::WithoutNamespaces };
         Ok(Sandbox {
             policy,
             session_cwd,

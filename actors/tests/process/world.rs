@@ -73,7 +73,7 @@ impl Scene {
         let env = vec![("PATH".into(), env::var_os("PATH").unwrap()), (MARK.into(), mark.into())];
         let argv = argv.iter().map(OsString::from).collect();
         Self {
-            launch: Launch { argv, cwd: PathBuf::from("/"), env, helper: HelperPath::at(helper()) },
+            launch: Launch { argv, cwd: PathBuf::from("/"), env, helper: HelperPath::at(helper()), sandbox: None },
             mark: mark.to_owned(),
         }
     }

@@ -1,9 +1,9 @@
 //! Files outside the roots, and what is known about them.
 
-use crate::ground::{Ground, Policy, Who, check_untouched, text};
+use crate::ground::{Ground, Policy, Who, check_untouched, llmx, text};
 use std::fs;
 
-const BOTH: &[Policy] = &[Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline];
+const BOTH: &[Policy] = &[Policy::ReadOnly, Policy::WorkspaceOnline];
 
 #[test]
 fn content_outside_the_roots_cannot_be_changed() {
@@ -80,16 +80,12 @@ fn an_open_file_is_not_a_way_to_write_it() {
 #[test]
 fn an_inherited_directory_is_not_a_way_out() {
     for &who in Who::everybody() {
-        for policy in [None, Some(Policy::Full), Some(Policy::Workspace)] {
+        for policy in [None, Some("danger-full-access"), Some("workspace-write")] {
             let ground = Ground::new(who);
-            let llmx = policy.map_or_else(|| ground.as_user("env".as_ref()), |policy| ground.llmx(policy));
-            let words: Vec<String> = std::iter::once(llmx.get_program())
-                .chain(llmx.get_args())
-                .map(|word| format!("'{}'", word.to_string_lossy()))
-                .collect();
-            let separator = if policy.is_some() { "--" } else { "" };
-            let attack =
-                format!("exec 9<\"$OUT\"; {} {separator} sh -c 'echo owned > /proc/self/fd/9/new'", words.join(" "));
+            let attack = "sh -c 'echo owned > /proc/self/fd/9/new'";
+            let within = |policy| format!("{} sandbox --policy {policy} --exclude-slash-tmp --", llmx().display());
+            let within = policy.map(within).unwrap_or_default();
+            let attack = format!("exec 9<\"$OUT\"; {within} {attack}");
             let mut shell = ground.as_user("sh".as_ref());
             let output = shell.args(["-c", &attack]).output().unwrap();
             assert_eq!(ground.at("out/new").exists(), policy.is_none(), "{who:?}, {policy:?}: {}", text(&output));

@@ -178,7 +178,11 @@ impl Ground {
             }
             let meta = fs::symlink_metadata(&path).unwrap();
             // The workspace's own times change with its content.
-            let times = if below == Ok(0) { (0, 0) } else { (meta.mtime(), meta.ctime()) };
+            let times = if below == Ok(0) {
+                ((0, 0), (0, 0))
+            } else {
+                ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()))
+            };
             let content = if meta.is_file() { fs::read(&path).unwrap_or_default() } else { Vec::new() };
             let identity = (meta.mode(), meta.uid(), meta.gid(), if meta.is_file() { meta.nlink() } else { 0 });
             state.insert(path.clone(), format!("{identity:?} {times:?} {}", String::from_utf8_lossy(&content)));

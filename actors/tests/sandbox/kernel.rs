@@ -37,24 +37,33 @@ fn dangerous_calls_are_denied() {
         "unshare 0x110000000",
         "setns 99",
     ];
-    let root = Who::everybody()[0] == Who::Root;
-    for call in denied {
-        let outside = text(&Ground::new(Who::everybody()[0]).run(Policy::Full, &format!("$ATTACKER call {call}")));
-        assert!(!root || !outside.contains(DENIED), "no attack at all: {call}: {outside}");
-        for &who in Who::everybody() {
-            for &policy in ALL {
-                let seen = text(&Ground::new(who).run(policy, &format!("$ATTACKER call {call}")));
+    if Who::everybody().contains(&Who::Root) {
+        for (call, seen) in results(Who::Root, Policy::Full, &denied) {
+            assert!(!seen.contains(DENIED), "no attack at all: {call}: {seen}");
+        }
+    }
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            for (call, seen) in results(who, policy, &denied) {
                 assert!(seen.contains(DENIED), "{who:?}, {policy:?}: {call}: {seen}");
             }
         }
     }
 }
 
+/// What came of each call, all made in one sandbox.
+fn results<'c>(who: Who, policy: Policy, calls: &[&'c str]) -> Vec<(&'c str, String)> {
+    let script: Vec<String> = calls.iter().map(|call| format!("$ATTACKER call {call}")).collect();
+    let seen = text(&Ground::new(who).run(policy, &script.join("; ")));
+    let said: Vec<String> = seen.lines().filter(|line| line.starts_with("[\"call\"")).map(str::to_owned).collect();
+    assert_eq!(said.len(), calls.len(), "{seen}");
+    calls.iter().copied().zip(said).collect()
+}
+
 #[test]
 fn calls_with_hidden_arguments_do_not_exist() {
-    for call in ["clone3", "io_uring_setup", "getpid-x32"] {
-        for &who in Who::everybody() {
-            let seen = text(&Ground::new(who).run(Policy::WorkspaceOnline, &format!("$ATTACKER call {call}")));
+    for &who in Who::everybody() {
+        for (call, seen) in results(who, Policy::WorkspaceOnline, &["clone3", "io_uring_setup", "getpid-x32"]) {
             assert!(seen.contains(ABSENT), "{who:?}: {call}: {seen}");
         }
     }
@@ -103,7 +112,9 @@ fn the_settings_of_the_kernel_are_out_of_reach_of_root() {
     for file in ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory"] {
         check_only_root(&format!("V=$(cat {file}); echo \"$V\" > {file} && echo written"), "written");
     }
-    check_only_root(": >> /proc/sysrq-trigger && echo opened", "opened");
+    if std::fs::exists("/proc/sysrq-trigger").unwrap() {
+        check_only_root(": >> /proc/sysrq-trigger && echo opened", "opened");
+    }
     check_only_root("for i in /proc/irq/*/smp_affinity_list; do : >> $i && echo opened; done", "opened");
 }
 

@@ -3,6 +3,7 @@
 
 mod attacker;
 mod availability;
+mod engine;
 mod files;
 mod ground;
 mod kernel;

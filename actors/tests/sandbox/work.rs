@@ -33,7 +33,7 @@ fn shells_pipes_and_files() {
         "echo a | cat > /dev/null && head -c 4 /dev/urandom | wc -c && ls / > /dev/null && echo done",
         "4\ndone",
     );
-    check("sh", Policy::Workspace, "echo x > /dev/stdout; echo y > /dev/stderr", "x\n");
+    check("sh", Policy::Workspace, "(echo x > /dev/stdout; echo y > /dev/stderr) 2>&1 | cat", "x\ny\n");
     check("mktemp", Policy::Workspace, "mkdir t; TMPDIR=$PWD/t mktemp && echo done", "done");
     check("mkfifo", Policy::Workspace, "mkfifo p; echo x > p & cat p", "x");
     check("nproc", Policy::ReadOnly, "grep -c processor /proc/cpuinfo && cat /proc/self/comm", "cat");

@@ -60,7 +60,9 @@ pub fn decide(settings: &Settings, call: &ShellCall) -> Verdict {
     } else {
         Confinement::Sandboxed
     };
-    if let (Confinement::Sandboxed, Some(why)) = (confinement, unenforceable(settings)) {
+    if let (Confinement::Sandboxed, Some(why)) =
+        (confinement, unenforceable(&settings.enforcement, &settings.sandbox_policy))
+    {
         return Verdict::Refuse(Refusal::NoSandbox(no_sandbox(&settings.sandbox_policy, why)));
     }
     if must_ask(settings, call) { Verdict::Ask(confinement) } else { Verdict::Run(confinement) }
@@ -75,10 +77,10 @@ fn must_ask(settings: &Settings, call: &ShellCall) -> bool {
     }
 }
 
-/// Why nothing may run under the session's policy; `None` if it may.
+/// Why nothing may run under a policy where commands are confined only so well; `None` if it may.
 #[must_use]
-pub fn unenforceable(settings: &Settings) -> Option<&str> {
-    match (&settings.enforcement, &settings.sandbox_policy) {
+pub fn unenforceable<'e>(enforcement: &'e Enforcement, policy: &SandboxPolicy) -> Option<&'e str> {
+    match (enforcement, policy) {
         (_, SandboxPolicy::DangerFullAccess) | (Enforcement::Full, _) => None,
         (Enforcement::Degraded { .. }, SandboxPolicy::ReadOnly) | (Enforcement::Degraded { writes: true, .. }, _) => {
             None
@@ -376,5 +378,26 @@ mod tests {
         assert_eq!(approvals.resolve("u1", None, ReviewDecision::Approved), Resolution::Unknown);
         assert!(approvals.close(CallKey { turn: TurnId(1), index: 1 }));
         assert!(!approvals.close(CallKey { turn: TurnId(1), index: 1 }));
+    }
+
+    #[test]
+    fn less_than_the_whole_sandbox_is_enough_for_reading_only_unless_the_user_says_so() {
+        let writing = || SandboxPolicy::WorkspaceWrite {
+            writable_roots: Vec::new(),
+            network_access: false,
+            exclude_tmpdir_env_var: false,
+            exclude_slash_tmp: false,
+        };
+        let policies = [SandboxPolicy::ReadOnly, writing(), SandboxPolicy::DangerFullAccess];
+        let degraded = |writes| Enforcement::Degraded { why: "no namespaces".into(), writes };
+        for (enforcement, runs) in [
+            (Enforcement::Full, [true, true, true]),
+            (degraded(false), [true, false, true]),
+            (degraded(true), [true, true, true]),
+            (Enforcement::None("no Landlock".into()), [false, false, true]),
+        ] {
+            let found = policies.each_ref().map(|policy| unenforceable(&enforcement, policy).is_none());
+            assert_eq!(found, runs, "{enforcement:?}");
+        }
     }
 }

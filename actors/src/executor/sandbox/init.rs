@@ -28,8 +28,8 @@ pub(super) struct Orders<'o> {
 }
 
 /// The life of PID 1. It never returns into the code of the helper that it is a copy of.
-pub(super) fn run(orders: &Orders<'_>, status: StatusWriter) -> ! {
-    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(orders, &status)));
+pub(super) fn run(orders: &Orders<'_>, status: &StatusWriter) -> ! {
+    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(orders, status)));
     if let Ok(Err(failure)) = &lived {
         status.write(&Status::Failed(failure.to_string()));
     }

@@ -84,7 +84,7 @@ pub(crate) fn start(sandbox: &Sandbox, errand: &Errand<'_>) -> Result<Confined, 
     let (status, say) = status::pipe()?;
     let outside = Identity::of_this_process();
     match step::Step::step(namespaces::clone_into_new(sandbox.has_network()), "create namespaces")? {
-        Side::Init => init::run(&init::Orders { sandbox, plan: &plan, errand, outside }, say),
+        Side::Init => init::run(&init::Orders { sandbox, plan: &plan, errand, outside }, &say),
         Side::Helper(init) => Ok(Confined { init, status, _placeholders: placeholders }),
     }
 }

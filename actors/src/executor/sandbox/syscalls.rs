@@ -170,7 +170,7 @@ const METADATA: &[i64] = &[
 ];
 
 /// Typing into a terminal that somebody else uses.
-const TERMINAL_INPUT: [u64; 2] = [libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
+const TERMINAL_INPUT: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
 /// `FS_IOC_SETFLAGS` (chattr), its 32-bit twin, and `FS_IOC_FSSETXATTR`.
 const FILE_FLAGS: [u64; 3] = [0x4008_6602, 0x4004_6602, 0x401c_5820];

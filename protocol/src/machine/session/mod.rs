@@ -474,7 +474,7 @@ fn id_of(submission: &Result<Submission, BadSubmission>) -> &SubmissionId {
 
 fn enforcement_notice(settings: &Settings) -> Option<String> {
     let mode = settings.sandbox_policy.mode();
-    if let Some(why) = approval::unenforceable(settings) {
+    if let Some(why) = approval::unenforceable(&settings.enforcement, &settings.sandbox_policy) {
         return Some(format!("commands will be refused: sandbox policy {mode} cannot be enforced: {why}"));
     }
     match &settings.enforcement {
