@@ -92,6 +92,7 @@ fn every_key_in_use_is_read() {
         model_context_window = 1000
         approval_policy = "on-failure"
         sandbox_mode = "workspace-write"
+        allow_degraded_sandbox = true
         user_instructions = "u"
         developer_instructions = "d"
         experimental_instructions_file = "prompt.md"
@@ -130,6 +131,7 @@ fn every_key_in_use_is_read() {
             exclude_tmpdir_env_var: false,
             exclude_slash_tmp: true,
         },
+        allow_degraded_sandbox: true,
         shell_environment_policy: ShellEnvironmentPolicy {
             inherit: Inherit::Core,
             ignore_default_excludes: true,

@@ -3,6 +3,7 @@
 use crate::{cli::SandboxArguments, exit};
 use llmx_actors::{
     config::{ConfigSources, Environment, home_directory, load},
+    engine::commands_policy,
     executor::{
         process::{Ended, HelperPath, Launch, RunningCommand, child_environment, spawn_in_place},
         sandbox::{NETWORK_DISABLED, Sandbox, Strength, enforcement},
@@ -56,7 +57,7 @@ fn prepare(overrides: &[String], arguments: &SandboxArguments) -> Result<Task, S
     }
     let here = env::current_dir().map_err(|error| format!("cannot tell the current directory: {error}"))?;
     let cwd = arguments.cwd.as_ref().map_or_else(|| here.clone(), |cwd| here.join(cwd));
-    let mut env = child_environment(&Default::default(), env::vars_os());
+    let mut env = child_environment(&commands_policy(&config), env::vars_os());
     let sandbox = sandbox(arguments, &here, &cwd, home).map(|sandbox| Sandbox {
         strength: strength(&sandbox.policy, &helper, config.allow_degraded_sandbox),
         ..sandbox

@@ -10,6 +10,6 @@ pub use self::{
     actor::Engine,
     handle::{EngineHandle, SessionClosed, SessionHandle},
     messages::{OpenSession, OutboxId},
-    options::{ConfiguredProviders, EngineOptions, TransportFactory},
+    options::{ConfiguredProviders, EngineOptions, TransportFactory, commands_policy},
     placement::Placement,
 };

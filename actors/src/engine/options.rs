@@ -79,8 +79,9 @@ impl EngineOptions {
     }
 }
 
-/// The user's policy; whatever it says, commands do not see the providers' keys.
-fn commands_policy(config: &Config) -> process::ShellEnvironmentPolicy {
+/// What commands see of the environment: the user's policy, but whatever that says, not the providers' keys.
+#[must_use]
+pub fn commands_policy(config: &Config) -> process::ShellEnvironmentPolicy {
     let mut policy = config.shell_environment_policy.clone();
     let keys = config.providers.values().filter_map(|p| p.env_key.as_deref());
     policy.exclude.extend(keys.map(process::NamePattern::new));
