@@ -13,11 +13,14 @@ use super::walls::Walls;
 use super::{Errand, Sandbox};
 use llmx_protocol::wire::policy::SandboxPolicy;
 use rustix::io::retry_on_intr;
-use rustix::process::{Pid, WaitOptions, WaitStatus, setsid, wait};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus, getrlimit, setrlimit, setsid, wait};
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Far more than any build starts, far less than it takes to bring a machine to a stand.
+const MOST_PROCESSES: u64 = 4096;
 
 /// Everything PID 1 needs to know.
 pub(super) struct Orders<'o> {
@@ -43,6 +46,8 @@ pub(super) fn run(orders: &Orders<'_>, status: &StatusWriter) -> ! {
 fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), Failure> {
     status.keep_only_this().step("close inherited files")?;
     namespaces::settle_in(orders.outside)?;
+    pass_sigterm_on();
+    limit_processes().step("limit the number of processes")?;
     if status.nobody_listens() {
         return Err(Failure::refused("the helper died")); // before the death signal was in place
     }
@@ -61,6 +66,30 @@ fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The helper's SIGTERM is for everybody here. A command may send it too: it could signal everybody by itself.
+fn pass_sigterm_on() {
+    extern "C" fn to_everybody_else(_: libc::c_int) {
+        #[expect(unsafe_code, reason = "a signal handler may make system calls and nothing else")]
+        // SAFETY: kill(2) is safe in a handler. From PID 1 it spares PID 1. SIGCONT lets the stopped ones hear.
+        unsafe {
+            libc::kill(-1, libc::SIGTERM);
+            libc::kill(-1, libc::SIGCONT);
+        }
+    }
+    #[expect(unsafe_code, reason = "std has no way to handle a signal")]
+    // SAFETY: the handler touches no memory, and exec takes it away from the command.
+    unsafe {
+        libc::signal(libc::SIGTERM, to_everybody_else as *const () as libc::sighandler_t)
+    };
+}
+
+/// Counted within the sandbox's own user namespace, so what else the user runs does not matter. It does not bind root.
+fn limit_processes() -> rustix::io::Result<()> {
+    let inherited = getrlimit(Resource::Nproc);
+    let at_most = |limit: Option<u64>| Some(limit.map_or(MOST_PROCESSES, |limit| limit.min(MOST_PROCESSES)));
+    setrlimit(Resource::Nproc, Rlimit { current: at_most(inherited.current), maximum: at_most(inherited.maximum) })
 }
 
 fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<(), Failure> {

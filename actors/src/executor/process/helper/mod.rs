@@ -74,12 +74,18 @@ fn watch_over(leader: &Leader, line: &mut EngineLine) -> Report {
             }
             Wake::Child | Wake::Kill => break,
             Wake::Terminate { grace } => {
-                tree.terminate(grace, line);
+                match leader {
+                    Leader::Command(_) => tree.terminate(grace, line),
+                    Leader::Init(_) => tree.terminate_namespace(grace, line),
+                }
                 break;
             }
         }
     }
-    let (end, left) = tree.kill();
+    let (end, left) = match leader {
+        Leader::Command(_) => tree.kill(),
+        Leader::Init(_) => tree.kill_namespace(),
+    };
     match leader.last_words() {
         Some(Status::Failed(why)) => Report::Failed(why),
         Some(Status::Exited(code)) => Report::Exited { code, left },

@@ -98,12 +98,23 @@ impl Tree {
     pub(super) fn terminate(&mut self, grace: Duration, line: &mut EngineLine) {
         let deadline = Instant::now() + grace;
         self.ask_to_end();
+        self.wait_until_nothing_is_left(deadline, line);
+    }
+
+    fn wait_until_nothing_is_left(&mut self, deadline: Instant, line: &mut EngineLine) {
         while self.reap() == Reaped::NotYet {
             let rest = deadline.saturating_duration_since(Instant::now());
             if rest.is_zero() || self.wait_for_a_child(line, rest) == Wake::Kill {
                 return;
             }
         }
+    }
+
+    /// The same for a command in its own PID namespace, where PID 1 passes the SIGTERM on to everybody at once: a storm
+    /// of forks has no walk to outrun.
+    pub(super) fn terminate_namespace(&mut self, grace: Duration, line: &mut EngineLine) {
+        let _ = kill_process(self.leader, Signal::TERM);
+        self.wait_until_nothing_is_left(Instant::now() + grace, line);
     }
 
     /// Once to each process: a second SIGTERM means "at once" to many programs. SIGCONT after it lets a stopped
@@ -144,6 +155,15 @@ impl Tree {
         let open = |&pid: &Pid| pidfd_open(pid, PidfdFlags::empty()).ok();
         let handles: Vec<OwnedFd> = children.iter().take(MOST_WATCHED).filter_map(open).collect();
         line.wait(&handles.iter().map(AsFd::as_fd).collect::<Vec<_>>(), Some(timeout))
+    }
+
+    /// SIGKILL to PID 1 of the command's own PID namespace: the kernel ends everybody in it before it lets go of PID 1.
+    pub(super) fn kill_namespace(mut self) -> (LeaderEnd, Left) {
+        let _ = kill_process(self.leader, Signal::KILL);
+        while self.reap() == Reaped::NotYet {
+            self.reap_the_next();
+        }
+        (self.leader_end.unwrap_or(LeaderEnd::OutOfReach), self.left)
     }
 
     /// SIGKILL to everything, until the kernel says that nothing is left.
