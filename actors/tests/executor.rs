@@ -13,6 +13,7 @@ use llmx_protocol::{
         approval::{CallKey, Confinement},
         turn::{self, CallEnd},
     },
+    wire::policy::SandboxPolicy,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -54,6 +55,8 @@ impl Bench {
                 command: vec![command.to_owned()],
                 cwd: "/work-tree".into(),
                 confinement,
+                sandbox_policy: SandboxPolicy::ReadOnly,
+                session_cwd: "/work-tree".into(),
             },
             grace: GRACE,
             output: self.output.weak(),

@@ -36,7 +36,7 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
         reasoning_shown: ReasoningShown { hide_summaries: setup.hide_summaries, show_raw: setup.show_raw },
         kill_grace: Duration::from_millis(100),
         approval_timeout: setup.approval_timeout,
-        enforcement: if setup.can_confine { Enforcement::Full } else { cannot() },
+        confining: Arc::new(if setup.can_confine { Enforcement::Full } else { cannot() }),
         notices: Vec::new(),
     }
 }
