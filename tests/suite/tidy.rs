@@ -103,10 +103,10 @@ fn only_the_wire_is_serialized() {
 
 #[test]
 fn unsafe_code_is_below_the_executor_only() {
+    // Beside it only what attacks the executor's sandbox with raw system calls, and this file, which has the word.
+    const OTHERS: [&str; 2] = ["actors/tests/sandbox/attacker.rs", "tests/suite/tidy.rs"];
     for folder in ["protocol", "bins", "tests", "actors"] {
-        check_without(folder, &["unsafe"], |file| {
-            file.starts_with("actors/src/executor/") || file == "tests/suite/tidy.rs"
-        });
+        check_without(folder, &["unsafe"], |file| file.starts_with("actors/src/executor/") || OTHERS.contains(&file));
     }
 }
 

@@ -36,6 +36,25 @@ fn a_root_that_gives_everything_away_is_refused() {
 }
 
 #[test]
+fn a_home_in_slash_tmp_stays_read_only_and_a_workspace_in_it_does_not() {
+    for &who in Who::everybody() {
+        let home = tempfile::TempDir::with_prefix_in("llmx-home-", "/tmp").unwrap();
+        let ground = Ground::new(who);
+        let uid = if who == Who::Nobody { Some(crate::ground::NOBODY) } else { None };
+        std::fs::create_dir(home.path().join("project")).unwrap();
+        for path in [home.path().to_owned(), home.path().join("project")] {
+            std::os::unix::fs::chown(path, uid, uid).unwrap();
+        }
+        let mut command = ground.as_user(&crate::ground::llmx());
+        command.args(["sandbox", "--policy", "workspace-write", "--cwd"]).arg(home.path().join("project"));
+        command.args(["--", "sh", "-c", "echo x > file; echo evil > $HOME/.profile; mv $HOME ${HOME}2"]);
+        let output = command.env("HOME", home.path()).output().unwrap();
+        assert!(home.path().join("project/file").exists(), "{who:?}: {}", text(&output));
+        assert!(!home.path().join(".profile").exists(), "{who:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_protected_is_refused() {
     for &who in Who::everybody() {
         for setup in

@@ -43,6 +43,9 @@ impl Plan {
         for directory in builder.guarded() {
             builder.guard(&directory)?;
         }
+        if let Some(home) = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok()) {
+            builder.shield(home);
+        }
         if let Some(home) = &sandbox.llmx_home {
             builder.guard_home(home)?;
         }
@@ -184,7 +187,8 @@ fn roots(sandbox: &Sandbox) -> Result<BTreeSet<PathBuf>, Failure> {
 
 fn refuse_what_gives_too_much(name: &str, root: &Path, sandbox: &Sandbox) -> Result<(), Failure> {
     let home = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok());
-    let holds_home = home.is_some_and(|home| home.starts_with(root));
+    // A home below /tmp is a test's or a container's: it is shielded, and /tmp is a root all the same.
+    let holds_home = home.is_some_and(|home| home == *root || home.starts_with(root) && !root.starts_with("/tmp"));
     let is_kernels = KERNELS.iter().any(|kernels| root.starts_with(kernels));
     if root == Path::new("/") || holds_home {
         let root = root.display();
