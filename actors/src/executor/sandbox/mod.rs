@@ -15,8 +15,11 @@
 //! Nothing falls back to less by itself. What this machine can do is found out once, by [`enforcement`], and whoever
 //! wants to run with less asks for [`Strength::WithoutNamespaces`] by name.
 //!
-//! What it does not keep from the command: reading any file that the user may read, and using up memory, processes or
-//! disk space.
+//! Within, root is `nobody` and has no privilege: files that only root's power over other users' files reaches, such as
+//! a workspace that belongs to somebody else, are out of its reach.
+//!
+//! What it does not keep from the command: reading any file that the user may read; using up memory or disk space and,
+//! as root, processes; and, with a network, sockets in the file system that were bound after the command began.
 
 mod capabilities;
 mod description;
