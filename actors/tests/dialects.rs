@@ -199,7 +199,7 @@ impl Ui {
                 }
             }
             let delivery = timeout(DEADLINE, self.events.next()).await.unwrap().unwrap();
-            let lines = serde_json::Deserializer::from_slice(&delivery.lines).into_iter::<Value>();
+            let lines = serde_json::Deserializer::from_slice(delivery.lines()).into_iter::<Value>();
             self.unread.extend(lines.map(Result::unwrap));
         }
     }

@@ -64,7 +64,7 @@ impl Handler<Open> for Host {
         let (host, news) = (context.address().downgrade(), self.news.clone());
         let listen = async move {
             while let Some(delivery) = events.next().await {
-                for line in delivery.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                for line in delivery.lines().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                     let event: Event = serde_json::from_slice(line).unwrap();
                     if let Some(host) = host.upgrade() {
                         host.do_send(Happened(number, event.msg));

@@ -51,7 +51,7 @@ async fn ask(engine: &EngineHandle, text: &str) -> Vec<EventMsg> {
 async fn task_events(mut events: EventStream) -> Vec<EventMsg> {
     let mut said = Vec::new();
     while let Some(delivery) = events.next().await {
-        let lines = delivery.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines = delivery.lines().split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         said.extend(lines.map(|line| serde_json::from_slice::<Event>(line).unwrap()));
     }
     let input = |msg: &EventMsg| {

@@ -114,7 +114,7 @@ impl Batch {
         let mut size = 0;
         let mut next = Some(first);
         while let Some(Line::Events(delivery)) = next {
-            size += delivery.lines.len();
+            size += delivery.lines().len();
             batch.deliveries.push(delivery);
             if size >= WRITE {
                 return batch;
@@ -128,9 +128,9 @@ impl Batch {
     fn write(&self, output: &mut impl Write) -> io::Result<()> {
         match &self.deliveries[..] {
             [] => {}
-            [one] => output.write_all(&one.lines)?,
+            [one] => output.write_all(one.lines())?,
             many => {
-                let lines: Vec<&[u8]> = many.iter().map(|d| &*d.lines).collect();
+                let lines: Vec<&[u8]> = many.iter().map(|d| &d.lines()[..]).collect();
                 output.write_all(&lines.concat())?;
             }
         }

@@ -360,7 +360,7 @@ async fn configured(engine: &llmx_actors::engine::EngineHandle) -> (llmx_actors:
 async fn until(events: &mut EventStream, kind: &str) {
     let needle = format!(r#""msg":{{"type":"{kind}""#);
     while let Some(delivery) = events.next().await {
-        if String::from_utf8_lossy(&delivery.lines).contains(&needle) {
+        if String::from_utf8_lossy(delivery.lines()).contains(&needle) {
             return;
         }
     }

@@ -1,15 +1,10 @@
-use super::{Close, Delivery, Publish, Recall, Remember, Seal, Subscribe, Subscriber};
+use super::{Close, Delivery, Events, Publish, Recall, Remember, Seal, Subscribe, Subscriber};
 use crate::supervise::{Tether, crash_point};
 use actix::{Actor, ActorContext, Context, Handler, MessageResult};
-use bytes::Bytes;
-use llmx_protocol::{
-    ids::SubmissionId,
-    machine::{gate::Gate, session::Memory},
-    wire::event::EventMsg,
-};
-use serde::Serialize;
+use llmx_protocol::machine::{gate::Gate, session::Memory};
+use std::sync::Arc;
 
-/// Numbers, serializes and fans out a session's events; holds the session's memory, which outlives the session's
+/// Numbers and fans out a session's events; holds the session's memory, which outlives the session's
 /// actor. Child of the Engine, on the session's arbiter.
 pub struct Outbox {
     gate: Gate,
@@ -18,14 +13,6 @@ pub struct Outbox {
     sealed: bool,
     subscribers: Vec<Box<dyn Subscriber>>,
     tether: Tether,
-}
-
-/// [`Event`](llmx_protocol::wire::event::Event) by reference.
-#[derive(Serialize)]
-struct EventLine<'a> {
-    id: &'a SubmissionId,
-    seq: u64,
-    msg: &'a EventMsg,
 }
 
 impl Outbox {
@@ -40,23 +27,6 @@ impl Outbox {
             subscribers: vec![subscriber],
             tether,
         }
-    }
-
-    fn lines(&mut self, id: &SubmissionId, msgs: &[EventMsg]) -> Bytes {
-        let mut lines = Vec::with_capacity(128 * msgs.len());
-        for msg in msgs {
-            self.seq += 1;
-            let start = lines.len();
-            match serde_json::to_writer(&mut lines, &EventLine { id, seq: self.seq, msg }) {
-                Ok(()) => lines.push(b'\n'),
-                Err(error) => {
-                    tracing::error!(%error, "event cannot be serialized");
-                    lines.truncate(start);
-                    self.seq -= 1;
-                }
-            }
-        }
-        lines.into()
     }
 }
 
@@ -77,8 +47,10 @@ impl Handler<Publish> for Outbox {
         if self.sealed || msgs.is_empty() {
             return;
         }
-        let lines = self.lines(&id, &msgs);
-        self.subscribers.retain_mut(|s| s.deliver(Delivery { lines: lines.clone(), credit: credit.clone() }).is_ok());
+        let first = self.seq + 1;
+        self.seq += msgs.len() as u64;
+        let delivery = Delivery { events: Arc::new(Events::new(id, first, msgs)), credit };
+        self.subscribers.retain_mut(|s| s.deliver(delivery.clone()).is_ok());
     }
 }
 

@@ -1,17 +1,27 @@
 //! The other side of an outbox.
 
+use super::Events;
 use crate::flow::Credit;
 use bytes::Bytes;
 use llmx_protocol::machine::session::SessionEnd;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Whole lines of events.
+/// Events on their way to a subscriber.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// JSON, a line an event, each with its newline.
-    pub lines: Bytes,
-    /// To be dropped when they are written, or will never be: it is what holds the producer back.
+    /// The same for every subscriber.
+    pub events: Arc<Events>,
+    /// To be dropped when they are dealt with, or will never be: it is what holds the producer back.
     pub credit: Option<Credit>,
+}
+
+impl Delivery {
+    /// The events as JSON; see [`Events::lines`].
+    #[must_use]
+    pub fn lines(&self) -> &Bytes {
+        self.events.lines()
+    }
 }
 
 /// A subscriber that is gone for good.
@@ -64,7 +74,7 @@ impl Subscriber for ToStream {
 }
 
 impl EventStream {
-    /// The next lines; `None` when the session is over and everything was taken.
+    /// The next events; `None` when the session is over and everything was taken.
     pub async fn next(&mut self) -> Option<Delivery> {
         self.lines.recv().await
     }

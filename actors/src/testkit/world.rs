@@ -251,7 +251,7 @@ impl Ui {
         match delivered {
             Delivered::End(end) => self.end = Some(end),
             Delivered::Events { delivery, live_commands, open_answers, requests } => {
-                let lines = delivery.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                let lines = delivery.lines().split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
                 self.ahead.extend(lines.map(|line| Seen { event: read(line), live_commands, open_answers, requests }));
             }
         }
