@@ -9,7 +9,10 @@ use crate::{
 };
 use llmx_protocol::{
     ids::SessionId,
-    machine::session::SessionEnd,
+    machine::{
+        session::SessionEnd,
+        settings::{Defaults, Enforcement},
+    },
     wire::{
         event::{Event, EventMsg},
         submission::Submission,
@@ -81,7 +84,10 @@ impl World {
         let loaded = load(&ConfigSources { overrides, ..ConfigSources::default() });
         let loaded = loaded.unwrap_or_else(|error| panic!("the configuration of a test: {error}"));
         let options = EngineOptions::configured(loaded.config, Vec::new(), Vec::new(), HelperPath::this_program());
+        // Nobody asks the machine that runs the tests: scripted commands are as confined as they are said to be.
+        let defaults = Defaults { confining: Arc::new(Enforcement::Full), ..(*options.defaults).clone() };
         EngineOptions {
+            defaults: Arc::new(defaults),
             transports: model.factory(),
             runner: Arc::new(commands.clone()),
             placement: Placement::Here,

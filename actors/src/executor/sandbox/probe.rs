@@ -4,16 +4,22 @@ use super::{Errand, Sandbox, Status, Strength, start, walls_without_namespaces};
 use crate::executor::process::{HELPER_NAME, HelperPath};
 use llmx_protocol::machine::settings::{Confining, Enforcement};
 use llmx_protocol::wire::policy::SandboxPolicy;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ChildStdout, Command, ExitCode, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 const PROBE: &str = "--probe-sandbox";
 const FULL: &str = "full";
 const DEGRADED: &str = "degraded: ";
 const NONE: &str = "none: ";
+/// How long the helper may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// In bytes.
+const LONGEST_ANSWER: usize = 4096;
 
 /// Finds out once, when somebody first asks: the first session that is configured, not the start of the engine.
 #[derive(Debug)]
@@ -42,12 +48,43 @@ impl Confining for Probe {
 /// Builds every wall once in a process of its own and says how far that got.
 #[must_use]
 pub fn enforcement(helper: &HelperPath, degraded_writes: bool) -> Enforcement {
-    let mut probe = Command::new(helper.as_path());
-    probe.arg0(HELPER_NAME).arg(PROBE).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
-    match probe.output() {
-        Ok(output) => read(&String::from_utf8_lossy(&output.stdout), degraded_writes),
-        Err(error) => Enforcement::None(format!("cannot start a helper: {error}")),
+    if std::env::args_os().next().is_some_and(|name| name == HELPER_NAME) {
+        // This is a helper that runs the program itself; another one would do the same, and so on without end.
+        return Enforcement::None("this program does not call run_if_helper first thing in main".to_owned());
     }
+    match ask(helper) {
+        Ok(answer) => read(&answer, degraded_writes),
+        Err(error) => Enforcement::None(format!("cannot ask a helper: {error}")),
+    }
+}
+
+/// What the helper prints. A program that forgot [`run_if_helper`](crate::executor::process::run_if_helper) may print
+/// or wait for anything.
+fn ask(helper: &HelperPath) -> std::io::Result<String> {
+    let mut command = Command::new(helper.as_path());
+    command.arg0(HELPER_NAME).arg(PROBE).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut probe = command.spawn()?;
+    let answer = probe.stdout.take().map(answer_in_time);
+    let _ = probe.kill();
+    probe.wait()?;
+    answer.unwrap_or_else(|| Ok(String::new()))
+}
+
+fn answer_in_time(mut from: ChildStdout) -> std::io::Result<String> {
+    let until = Instant::now() + PATIENCE;
+    let mut answer = Vec::new();
+    let mut chunk = [0; LONGEST_ANSWER];
+    while answer.len() < LONGEST_ANSWER {
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
+        if poll(&mut [PollFd::new(&from, PollFlags::IN)], left.as_ref())? == 0 {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        match from.read(&mut chunk)? {
+            0 => break,
+            length => answer.extend_from_slice(&chunk[..length]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn read(answer: &str, degraded_writes: bool) -> Enforcement {
@@ -105,6 +142,18 @@ fn sandbox(strength: Strength) -> Sandbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_helper_that_says_nothing_in_time_or_something_else_confines_nothing() {
+        for (program, expected) in [
+            ("/bin/true", "the helper did not answer"),
+            ("/bin/echo", "the helper did not answer"),
+            ("/nowhere", "cannot ask"),
+        ] {
+            let found = enforcement(&HelperPath::at(program), true);
+            assert!(matches!(&found, Enforcement::None(why) if why.starts_with(expected)), "{program}: {found:?}");
+        }
+    }
 
     #[test]
     fn anything_but_a_clear_yes_is_a_no() {
