@@ -135,7 +135,7 @@ fn call_end(ended: Ended) -> CallEnd {
     match ended {
         Ended::Exited(code) => CallEnd::Exited(code),
         Ended::Signalled(signal) => CallEnd::Signalled(signal),
-        Ended::SpawnFailed(why) => CallEnd::NotStarted(why),
+        Ended::SpawnFailed(why) => CallEnd::NotStarted(why.text),
         Ended::Lost => CallEnd::Lost,
     }
 }

@@ -34,7 +34,7 @@ async fn the_way_a_command_ends_is_told_truthfully() {
 async fn check_failure(scene: Scene, expected: &str) {
     let seen = scene.run().await;
     let Ended::SpawnFailed(reason) = &seen.end.ended else { panic!("{:?} instead of {expected}", seen.end) };
-    assert!(reason.starts_with(expected), "{reason}");
+    assert!(reason.text.starts_with(expected), "{reason}");
     assert_eq!((seen.stdout.as_slice(), seen.stderr.as_slice(), seen.alive.len()), (&b""[..], &b""[..], 0));
 }
 

@@ -76,6 +76,87 @@ fn an_open_file_is_not_a_way_to_write_it() {
     }
 }
 
+/// The engine gives `/dev/null`, but whoever starts `llmx sandbox` may give anything.
+#[test]
+fn standard_input_leads_nowhere_that_a_path_does_not_lead() {
+    for (input, attack) in [
+        ("out/victim", "python3 -c 'import os; os.fchmod(0, 0o777)'"),
+        ("out/victim", "python3 -c 'import os; os.utime(0, (0, 0))'"),
+        ("out", "echo owned > /proc/self/fd/0/victim"),
+        ("out", "chmod 777 /proc/self/fd/0/victim"),
+        ("ws/.git/config", "echo owned >> /proc/self/fd/0"),
+        ("ws/.git", "echo owned > /proc/self/fd/0/hooks/pre-commit"),
+        ("ws", "echo owned > /proc/self/fd/0/.git/hooks/pre-commit"),
+        (".", "mkdir /proc/self/fd/0/new"),
+    ] {
+        for &who in Who::everybody() {
+            for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false), (Policy::ReadOnly, false)] {
+                let ground = Ground::new(who);
+                ground.prepare("git init -q $WS");
+                let before = ground.state();
+                let mut command = ground.shell(policy, attack);
+                let output = command.stdin(fs::File::open(ground.at(input)).unwrap()).output().unwrap();
+                assert_eq!(
+                    ground.state() != before,
+                    harmed,
+                    "{who:?}, {policy:?}, {input}: {attack}: {}",
+                    text(&output)
+                );
+            }
+        }
+    }
+}
+
+/// Where llmx left off, the next program reads on.
+#[test]
+fn standard_input_is_shared_with_whoever_reads_on() {
+    for &who in Who::everybody() {
+        for policy in [Policy::Full, Policy::ReadOnly, Policy::Workspace] {
+            let ground = Ground::new(who);
+            fs::write(ground.at("out/lines"), "1\n2\n3\n4\n").unwrap();
+            let mut input = fs::File::open(ground.at("out/lines")).unwrap();
+            std::io::Seek::seek(&mut input, std::io::SeekFrom::Start(2)).unwrap();
+            let mut command = ground.shell(policy, "read a; read b; echo $a $b");
+            let output = command.stdin(input.try_clone().unwrap()).output().unwrap();
+            let mut rest = String::new();
+            std::io::Read::read_to_string(&mut input, &mut rest).unwrap();
+            assert_eq!((text(&output).as_str(), rest.as_str()), ("2 3\n", "4\n"), "{who:?}, {policy:?}");
+        }
+    }
+}
+
+/// A mount that is read-only does not keep anybody from writing to a pipe.
+#[test]
+fn a_named_pipe_outside_takes_nothing() {
+    for &who in Who::everybody() {
+        for (policy, reached) in [(Policy::Full, true), (Policy::Workspace, false), (Policy::ReadOnly, false)] {
+            let ground = Ground::new(who);
+            ground.prepare("mkfifo $OUT/pipe");
+            let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+            let reader = rustix::fs::open(ground.at("out/pipe"), flags, rustix::fs::Mode::empty()).unwrap();
+            let output = ground.run(policy, "echo owned > $OUT/pipe");
+            let read = rustix::io::read(&reader, &mut [0; 16]).unwrap_or_default();
+            assert_eq!(read > 0, reached, "{who:?}, {policy:?}: {}", text(&output));
+        }
+    }
+}
+
+/// The mode that it has already, so that the machine is none the worse for it.
+#[test]
+fn the_machines_devices_keep_their_modes() {
+    if !Who::everybody().contains(&Who::Root) {
+        return;
+    }
+    for (policy, changed) in [(Policy::Full, true), (Policy::Workspace, false), (Policy::ReadOnly, false)] {
+        for attack in
+            ["chmod 666 /dev/null && echo changed", "python3 -c 'import os; os.fchmod(0, 0o666); print(\"changed\")'"]
+        {
+            let seen = text(&Ground::new(Who::Root).run(policy, attack));
+            assert_eq!(seen.contains("changed"), changed, "{policy:?}: {attack}: {seen}");
+        }
+    }
+}
+
 /// Without descriptors there is nothing to prove under danger-full-access either: a plain shell proves the attack.
 #[test]
 fn an_inherited_directory_is_not_a_way_out() {

@@ -61,6 +61,55 @@ fn a_pointer_file_and_its_target_are_read_only() {
     }
 }
 
+/// Whoever can lead the way to the git directory elsewhere has a repository of his own there.
+#[test]
+fn a_way_to_the_repository_that_could_be_led_elsewhere_is_refused() {
+    let plant = "mkdir -p evil/g && echo evil > evil/g/config";
+    for (setup, attack, read) in [
+        ("echo 'gitdir: store/g' > $WS/.git", "mkdir -p store/g && echo evil > store/g/config", "store/g/config"),
+        (
+            "mkdir -p $WS/real/g; ln -s real $WS/link; echo 'gitdir: link/g' > $WS/.git",
+            &format!("{plant}; rm link; ln -s evil link"),
+            "link/g/config",
+        ),
+        (
+            "mkdir -p $WS/real/g $WS/a; echo 'gitdir: a/../real/g' > $WS/.git",
+            &format!("{plant}; mkdir -p evil/real; mv evil/g evil/real; mkdir evil/b; rmdir a && ln -s evil/b a"),
+            "a/../real/g/config",
+        ),
+        (
+            "mkdir -p $WS/real/g; echo 'gitdir: real/g' > $WS/.git",
+            &format!("{plant}; mv real old; mv evil real"),
+            "real/g/config",
+        ),
+        (
+            "mkdir -p $WS/real/g $WS/shared; echo 'gitdir: real/g' > $WS/.git; echo ../../shared > $WS/real/g/commondir",
+            "echo evil > shared/config",
+            "shared/config",
+        ),
+        (
+            "git init -q $WS; rm -r $WS/.git/hooks; mkdir $WS/mine; ln -s ../mine $WS/.git/hooks",
+            "echo evil > mine/pre-commit",
+            "mine/pre-commit",
+        ),
+        (
+            "git init -q $WS; mkdir -p $WS/.git/hooks $WS/mine; echo > $WS/mine/hook; ln -s ../../mine/hook $WS/.git/hooks/pre-commit",
+            "echo evil > mine/hook; mv mine old; mkdir mine; echo evil > mine/hook",
+            "mine/hook",
+        ),
+    ] {
+        for &who in Who::everybody() {
+            for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false)] {
+                let ground = Ground::new(who);
+                ground.prepare(setup);
+                let seen = text(&ground.run(policy, attack));
+                let planted = fs::read_to_string(ground.at("ws").join(read)).unwrap_or_default();
+                assert_eq!(planted.contains("evil"), harmed, "{who:?}, {policy:?}: {attack}: {seen}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_workspace_in_another_root_cannot_be_rebuilt_elsewhere() {
     for &who in Who::everybody() {

@@ -94,6 +94,35 @@ fn the_sockets_of_other_programs_are_out_of_reach() {
     }
 }
 
+/// The kernel knows a socket by the name under which it was bound.
+#[test]
+fn a_socket_that_is_not_where_it_was_bound_is_out_of_reach() {
+    for (bind, path) in [("renamed", "out/renamed.sock"), ("relative", "out/relative.sock")] {
+        check(&[Policy::WorkspaceOnline], |who, policy| {
+            let ground = Ground::new(who);
+            let serve = "import os, socket, sys\n\
+                s = socket.socket(socket.AF_UNIX)\n\
+                s.bind('relative.sock' if sys.argv[1] == 'relative' else os.getcwd() + '/bound.sock')\n\
+                if sys.argv[1] == 'renamed': os.rename('bound.sock', 'renamed.sock')\n\
+                s.listen(); print('ready', flush=True)\n\
+                print(s.accept()[0].recv(4).decode(), flush=True)";
+            let mut server = ground.as_user("python3".as_ref());
+            server.args(["-c", serve, bind]).current_dir(ground.at("out")).stdout(std::process::Stdio::piped());
+            let mut server = server.spawn().unwrap();
+            let mut said = io::BufReader::new(server.stdout.take().unwrap());
+            let mut line = String::new();
+            io::BufRead::read_line(&mut said, &mut line).unwrap();
+            let seen = text(&ground.run(policy, &format!("$ATTACKER unix {}", ground.at(path).display())));
+            server.kill().unwrap();
+            server.wait().unwrap();
+            let mut heard = String::new();
+            said.read_to_string(&mut heard).unwrap();
+            assert_eq!(heard.contains("leak"), seen.contains("succeeded"), "{seen}");
+            heard.contains("leak")
+        });
+    }
+}
+
 #[test]
 fn abstract_sockets_are_out_of_reach() {
     check(ALL, |who, policy| {

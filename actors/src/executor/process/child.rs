@@ -2,6 +2,7 @@
 
 use super::control::{Left, MAX_REPORT, Report, Request};
 use super::launch::{HELPER_NAME, Launch};
+use super::not_started::NotStarted;
 use super::output::CommandOutput;
 use super::proc_tree::{is_session_member, session_members};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -30,8 +31,8 @@ pub enum Ended {
     Exited(i32),
     /// This signal (`signal(7)`) ended its first process; SIGKILL after [`RunningCommand::kill`] included.
     Signalled(i32),
-    /// It never ran. The text says what failed, with the system's words: `cannot run foo: No such file or directory …`.
-    SpawnFailed(String),
+    /// It never ran.
+    SpawnFailed(NotStarted),
     /// Nobody knows: the helper was killed or stopped by the command, or the command became another user (`sudo`) and
     /// could not be killed. What could be found of the command was killed.
     Lost,

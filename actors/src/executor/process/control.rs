@@ -1,6 +1,7 @@
 //! The words on the control socket between engine and helper. Both ends are the same program, so the format has no
 //! version: a tag byte, then fixed-width big-endian fields.
 
+use super::not_started::{Cause, NotStarted};
 use std::time::Duration;
 
 /// Longest failure text that is told; a path is at most this long (`PATH_MAX`).
@@ -59,7 +60,7 @@ pub(super) enum Report {
     /// The leader lives on as another user.
     OutOfReach { left: Left },
     /// The command did not start, and why.
-    Failed(String),
+    Failed(NotStarted),
 }
 
 /// What the leader left behind.
@@ -93,10 +94,10 @@ impl Report {
             Self::Exited { code, left } => ended(b'E', *code, *left),
             Self::Signalled { signal, left } => ended(b'K', *signal, *left),
             Self::OutOfReach { left } => [b"O".as_slice(), &left.encode()].concat(),
-            Self::Failed(text) => {
+            Self::Failed(NotStarted { cause, text }) => {
                 let text = &text.as_bytes()[..text.len().min(MAX_TEXT)];
                 let length = u32::try_from(text.len()).unwrap_or(0);
-                [b"F".as_slice(), &length.to_be_bytes(), text].concat()
+                [[b'F', cause.to_byte()].as_slice(), &length.to_be_bytes(), text].concat()
             }
         }
     }
@@ -113,8 +114,10 @@ impl Report {
             b'K' => Some(Self::Signalled { signal: i32_from(bytes)?, left: left_from(bytes)? }),
             b'O' => Some(Self::OutOfReach { left: left_from(bytes)? }),
             b'F' => {
+                let cause = Cause::from_byte(take_bytes(bytes, 1)?[0])?;
                 let length = usize::try_from(u32_from(bytes)?).ok()?;
-                Some(Self::Failed(String::from_utf8_lossy(take_bytes(bytes, length)?).into_owned()))
+                let text = String::from_utf8_lossy(take_bytes(bytes, length)?).into_owned();
+                Some(Self::Failed(NotStarted { cause, text }))
             }
             _ => None,
         }
@@ -160,13 +163,17 @@ mod tests {
         any::<(u32, u32)>().prop_map(|(survivors, out_of_reach)| Left { survivors, out_of_reach })
     }
 
+    fn any_cause() -> impl Strategy<Value = Cause> {
+        prop::sample::select(vec![Cause::NotFound, Cause::NotExecutable, Cause::NoNamespaces, Cause::Other])
+    }
+
     fn any_report() -> impl Strategy<Value = Report> {
         prop_oneof![
             any::<u32>().prop_map(|leader| Report::Started { leader }),
             (any::<i32>(), any_left()).prop_map(|(code, left)| Report::Exited { code, left }),
             (any::<i32>(), any_left()).prop_map(|(signal, left)| Report::Signalled { signal, left }),
             any_left().prop_map(|left| Report::OutOfReach { left }),
-            ".{0,80}".prop_map(Report::Failed),
+            (any_cause(), ".{0,80}").prop_map(|(cause, text)| Report::Failed(NotStarted { cause, text })),
         ]
     }
 
@@ -205,8 +212,8 @@ mod tests {
 
     #[test]
     fn a_long_failure_is_cut_and_stays_readable() {
-        let reports = Report::decode_all(&Report::Failed("é".repeat(MAX_TEXT)).encode());
-        let [Report::Failed(text)] = reports.as_slice() else { panic!("{reports:?}") };
+        let reports = Report::decode_all(&Report::Failed(NotStarted::other("é".repeat(MAX_TEXT))).encode());
+        let [Report::Failed(NotStarted { text, .. })] = reports.as_slice() else { panic!("{reports:?}") };
         assert!(text.starts_with("éé") && text.len() <= MAX_TEXT + 3);
     }
 }

@@ -1,6 +1,7 @@
 //! Gives up every privilege for good.
 
-use super::step::{Failure, Step};
+use super::step::Step;
+use crate::executor::process::NotStarted;
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, clear_ambient_capability_set,
@@ -11,7 +12,7 @@ use rustix::thread::{
 const MOST_CAPABILITIES: u32 = 64;
 
 /// No set of this process has a capability afterwards, and no program that it becomes gets one.
-pub(super) fn drop_all() -> Result<(), Failure> {
+pub(super) fn drop_all() -> Result<(), NotStarted> {
     // An ordinary user without a user namespace may not shrink the bounding set: then no_new_privs stands in for it.
     if drop_bounding_set().step("drop the bounding set")? {
         set_capabilities_secure_bits(root_is_nobody_special()).step("set the secure bits")?;

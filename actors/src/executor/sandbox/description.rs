@@ -45,13 +45,14 @@ impl Sandbox {
 
     /// For the helper's command line. Other users can read it; there is nothing secret in it.
     pub(crate) fn to_arguments(&self) -> Vec<OsString> {
-        let policy = serde_json::to_string(&self.policy).unwrap_or_default();
+        let (policy, roots) = without_roots(&self.policy);
+        let policy = serde_json::to_string(&policy).unwrap_or_default();
         let strength = match self.strength {
             Strength::Full => "full",
             Strength::WithoutNamespaces => "without-namespaces",
         };
         let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default().into_os_string();
-        vec![
+        let mut arguments = vec![
             BEGIN.into(),
             policy.into(),
             strength.into(),
@@ -59,7 +60,10 @@ impl Sandbox {
             path(&self.llmx_home),
             path(&self.user_home),
             path(&self.tmpdir),
-        ]
+            roots.len().to_string().into(),
+        ];
+        arguments.extend(roots.into_iter().map(PathBuf::into_os_string));
+        arguments
     }
 
     /// Whether an argument begins what [`to_arguments`](Self::to_arguments) wrote.
@@ -69,7 +73,7 @@ impl Sandbox {
 
     /// Reads what follows the beginning; `None` for anything the engine would not have written.
     pub(crate) fn from_arguments(arguments: &mut impl Iterator<Item = OsString>) -> Option<Self> {
-        let policy = serde_json::from_str(arguments.next()?.to_str()?).ok()?;
+        let mut policy = serde_json::from_str(arguments.next()?.to_str()?).ok()?;
         let strength = match arguments.next()?.to_str()? {
             "full" => Strength::Full,
             "without-namespaces" => Strength::WithoutNamespaces,
@@ -77,20 +81,40 @@ impl Sandbox {
         };
         let session_cwd = PathBuf::from(arguments.next()?);
         let mut path = || arguments.next().map(|path| (!path.is_empty()).then(|| PathBuf::from(path)));
-        Some(Self { policy, session_cwd, llmx_home: path()?, user_home: path()?, tmpdir: path()?, strength })
+        let (llmx_home, user_home, tmpdir) = (path()?, path()?, path()?);
+        let number: usize = arguments.next()?.to_str()?.parse().ok()?;
+        let roots: Vec<PathBuf> = arguments.take(number).map(PathBuf::from).collect();
+        if roots.len() != number {
+            return None;
+        }
+        if let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = &mut policy {
+            *writable_roots = roots;
+        }
+        Some(Self { policy, session_cwd, llmx_home, user_home, tmpdir, strength })
     }
+}
+
+/// A path may be no UTF-8, which JSON cannot carry.
+fn without_roots(policy: &SandboxPolicy) -> (SandboxPolicy, Vec<PathBuf>) {
+    let mut policy = policy.clone();
+    let roots = match &mut policy {
+        SandboxPolicy::WorkspaceWrite { writable_roots, .. } => std::mem::take(writable_roots),
+        SandboxPolicy::ReadOnly | SandboxPolicy::DangerFullAccess => Vec::new(),
+    };
+    (policy, roots)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn the_helper_reads_back_what_the_engine_wrote() {
         for (tmpdir, strength) in [(None, Strength::Full), (Some("/t m p".into()), Strength::WithoutNamespaces)] {
             let sandbox = Sandbox {
                 policy: SandboxPolicy::WorkspaceWrite {
-                    writable_roots: vec!["/a".into()],
+                    writable_roots: vec!["/a".into(), OsStr::from_bytes(b"/not utf8 \xff").into()],
                     network_access: true,
                     exclude_tmpdir_env_var: false,
                     exclude_slash_tmp: true,

@@ -1,29 +1,79 @@
-//! Where a `.git` file points to (`gitrepository-layout(5)`): worktrees and submodules.
+//! What a repository consists of beside its `.git` (`gitrepository-layout(5)`): where the `.git` file of a worktree or
+//! a submodule points to, and what the links in a git directory point to.
 
+use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// More than this is no pointer. A path has at most 4096 bytes.
 const LONGEST_POINTER: u64 = 8 * 1024;
 
-/// The git directory that the file names and the one that it shares with other worktrees, canonical. A pointer to
-/// nothing has no targets.
+/// As many links as the kernel follows in one path.
+const MOST_LINKS: usize = 40;
+
+/// A way through the file system, step by step: whoever changes one of them leads it elsewhere.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Way {
+    /// The directories that it goes through, canonical.
+    pub(super) through: Vec<PathBuf>,
+    /// The links that it follows, each in a canonical directory.
+    pub(super) links: Vec<PathBuf>,
+    /// Where it ends, canonical.
+    pub(super) end: End,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    At(PathBuf),
+    /// This name is missing.
+    Missing(PathBuf),
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self::At("/".into())
+    }
+}
+
+/// The ways to the git directory that a `.git` file names and to the one that it shares with other worktrees.
 ///
 /// # Errors
 /// What reading a file says, or that the file is no pointer.
-pub(super) fn targets(pointer: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn ways_from(pointer: &Path) -> io::Result<Vec<Way>> {
     let text = read_pointer(pointer)?;
     let named = text.strip_prefix("gitdir:").ok_or_else(|| io::Error::other("it names no `gitdir:`"))?.trim();
-    let Some(directory) = resolve(pointer.parent().unwrap_or(Path::new("/")), named)? else {
-        return Ok(Vec::new());
-    };
-    let shared = match read_pointer(&directory.join("commondir")) {
-        Ok(text) => resolve(&directory, text.trim())?,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
-        Err(error) => return Err(error),
-    };
-    Ok([Some(directory), shared].into_iter().flatten().collect())
+    let own = follow(&pointer.parent().unwrap_or(Path::new("/")).join(named))?;
+    let End::At(directory) = &own.end else { return Ok(vec![own]) };
+    match read_pointer(&directory.join("commondir")) {
+        Ok(text) => Ok(vec![follow(&directory.join(text.trim()))?, own]),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(vec![own]),
+        Err(error) => Err(error),
+    }
+}
+
+/// The ways that start with a link in a git directory or among its hooks.
+///
+/// # Errors
+/// What the file system says.
+pub(super) fn ways_out_of(directory: &Path) -> io::Result<Vec<Way>> {
+    let hooks = directory.join("hooks");
+    let mut ways = Vec::new();
+    for place in [directory, &hooks] {
+        let entries = match fs::read_dir(place) {
+            // What the user cannot read the command cannot write.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_symlink() {
+                ways.push(follow(&entry.path())?);
+            }
+        }
+    }
+    Ok(ways)
 }
 
 fn read_pointer(path: &Path) -> io::Result<String> {
@@ -32,10 +82,82 @@ fn read_pointer(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn resolve(base: &Path, named: &str) -> io::Result<Option<PathBuf>> {
-    match fs::canonicalize(base.join(named)) {
-        Ok(path) => Ok(Some(path)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// As the kernel does; see `path_resolution(7)`.
+fn follow(path: &Path) -> io::Result<Way> {
+    let mut way = Way::default();
+    let mut at = PathBuf::from("/");
+    let mut ahead: VecDeque<OsString> = steps(path).collect();
+    while let Some(step) = ahead.pop_front() {
+        if step == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&step);
+        match fs::symlink_metadata(&next) {
+            Ok(meta) if meta.is_symlink() => {
+                let target = fs::read_link(&next)?;
+                if target.is_absolute() {
+                    at = PathBuf::from("/");
+                }
+                steps(&target).rev().for_each(|step| ahead.push_front(step));
+                way.links.push(next);
+                if way.links.len() > MOST_LINKS {
+                    return Err(io::Error::other("too many symbolic links"));
+                }
+            }
+            Ok(_) => {
+                way.through.push(next.clone());
+                at = next;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                way.end = End::Missing(next);
+                return Ok(way);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    way.end = End::At(at);
+    Ok(way)
+}
+
+fn steps(path: &Path) -> impl DoubleEndedIterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn every_step_of_a_way_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path().canonicalize().unwrap();
+        fs::create_dir_all(here.join("a/b")).unwrap();
+        fs::create_dir(here.join("c")).unwrap();
+        symlink("../c", here.join("a/up")).unwrap();
+        symlink(here.join("a"), here.join("again")).unwrap();
+        let check = |path: &str, through: &[&str], links: &[&str], end: End| {
+            let way = follow(&here.join(path)).unwrap();
+            let below: Vec<_> = way.through.iter().filter(|path| path.starts_with(&here) && **path != here).collect();
+            assert_eq!(
+                below,
+                through.iter().map(|p| here.join(p)).collect::<Vec<_>>().iter().collect::<Vec<_>>(),
+                "{path}"
+            );
+            assert_eq!(way.links, links.iter().map(|p| here.join(p)).collect::<Vec<_>>(), "{path}");
+            assert_eq!(way.end, end, "{path}");
+        };
+        check("a/b", &["a", "a/b"], &[], End::At(here.join("a/b")));
+        check("a/b/../../c", &["a", "a/b", "c"], &[], End::At(here.join("c")));
+        check("a/up/x", &["a", "c"], &["a/up"], End::Missing(here.join("c/x")));
+        check("again/b", &["a", "a/b"], &["again"], End::At(here.join("a/b")));
+        check("no/way", &[], &[], End::Missing(here.join("no")));
+        symlink("loop", here.join("loop")).unwrap();
+        assert!(follow(&here.join("loop")).is_err());
     }
 }

@@ -3,14 +3,17 @@
 //! It says once how the command ended and stays until nothing is left, or until the helper kills it: with PID 1 the
 //! kernel kills every process of the namespace, however many there are and wherever they hide.
 
-use super::mounts::{self, SharedMemory};
+use super::description::Strength;
+use super::mounts::{self, MOST_PROCESSES, SharedMemory};
 use super::namespaces::{self, Identity};
 use super::plan::Plan;
+use super::standard_files::StandardFiles;
 use super::status::{Status, StatusWriter};
-use super::step::{Failure, Step};
+use super::step::{Step, refused};
 use super::syscalls::Limits;
 use super::walls::Walls;
 use super::{Errand, Sandbox};
+use crate::executor::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus, getrlimit, setrlimit, setsid, wait};
@@ -18,9 +21,6 @@ use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// Far more than any build starts, far less than it takes to bring a machine to a stand.
-const MOST_PROCESSES: u64 = 4096;
 
 /// Everything PID 1 needs to know.
 pub(super) struct Orders<'o> {
@@ -34,7 +34,7 @@ pub(super) struct Orders<'o> {
 pub(super) fn run(orders: &Orders<'_>, status: &StatusWriter) -> ! {
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| live(orders, status)));
     if let Ok(Err(failure)) = &lived {
-        status.write(&Status::Failed(failure.to_string()));
+        status.write(&Status::Failed(failure.clone()));
     }
     #[expect(unsafe_code, reason = "std's exit would run what belongs to the helper")]
     // SAFETY: _exit ends the process and does nothing else.
@@ -43,15 +43,15 @@ pub(super) fn run(orders: &Orders<'_>, status: &StatusWriter) -> ! {
     }
 }
 
-fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), Failure> {
+fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), NotStarted> {
     status.keep_only_this().step("close inherited files")?;
     namespaces::settle_in(orders.outside)?;
     pass_sigterm_on();
     limit_processes().step("limit the number of processes")?;
     if status.nobody_listens() {
-        return Err(Failure::refused("the helper died")); // before the death signal was in place
+        return Err(refused("the helper died")); // before the death signal was in place
     }
-    confine(orders.sandbox, orders.plan)?;
+    let files = confine(orders.sandbox, orders.plan)?;
     match orders.errand {
         Errand::Try => {
             status.write(&Status::Exited(0));
@@ -59,10 +59,10 @@ fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), Failure> {
         }
         Errand::Run { program, arguments, cwd } => {
             std::env::set_current_dir(cwd)
-                .map_err(|error| Failure::of_the_command(format!("cannot enter {}: {error}", cwd.display())))?;
+                .map_err(|error| NotStarted::other(format!("cannot enter {}: {error}", cwd.display())))?;
             let leader = spawn(program.as_ref(), arguments)?;
             let_go_of_the_output().step("let go of the output")?;
-            reap_until_nothing_is_left(leader, status);
+            reap_until_nothing_is_left(leader, &files, status);
             Ok(())
         }
     }
@@ -85,26 +85,30 @@ fn pass_sigterm_on() {
     };
 }
 
-/// Counted within the sandbox's own user namespace, so what else the user runs does not matter. It does not bind root.
+/// Counted within the sandbox's own user namespace, so what else the user runs does not matter. It does not bind root;
+/// the PID namespace's own limit does.
 fn limit_processes() -> rustix::io::Result<()> {
     let inherited = getrlimit(Resource::Nproc);
     let at_most = |limit: Option<u64>| Some(limit.map_or(MOST_PROCESSES, |limit| limit.min(MOST_PROCESSES)));
     setrlimit(Resource::Nproc, Rlimit { current: at_most(inherited.current), maximum: at_most(inherited.maximum) })
 }
 
-fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<(), Failure> {
+fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<StandardFiles, NotStarted> {
     let writes = matches!(sandbox.policy, SandboxPolicy::WorkspaceWrite { .. });
     let shared_memory = if writes { SharedMemory::Writable } else { SharedMemory::ReadOnly };
     let network = sandbox.has_network();
-    mounts::arrange(plan, shared_memory, network)?;
+    mounts::arrange(plan, shared_memory)?;
+    let files = StandardFiles::reopen()?;
     let mut writable: Vec<PathBuf> = plan.roots().map(Path::to_owned).collect();
     if writes {
         writable.push("/dev/shm".into());
     }
-    Walls::prepare(&writable, Limits { network, fixed_metadata: false })?.build()
+    Walls::prepare(&writable, Strength::Full, Limits { network, unix_sockets: true, fixed_metadata: false })?
+        .build()?;
+    Ok(files)
 }
 
-fn spawn(program: &Path, arguments: &[std::ffi::OsString]) -> Result<Pid, Failure> {
+fn spawn(program: &Path, arguments: &[std::ffi::OsString]) -> Result<Pid, NotStarted> {
     let mut command = Command::new(program);
     command.args(arguments);
     #[expect(unsafe_code, reason = "between fork and exec is the only place to become a session of its own")]
@@ -112,8 +116,7 @@ fn spawn(program: &Path, arguments: &[std::ffi::OsString]) -> Result<Pid, Failur
     unsafe {
         command.pre_exec(|| Ok(setsid().map(drop)?))
     };
-    let child = command.spawn();
-    let child = child.map_err(|error| Failure::of_the_command(format!("cannot run {}: {error}", program.display())))?;
+    let child = command.spawn().map_err(|error| NotStarted::of_program(program, &error))?;
     Ok(Pid::from_child(&child))
 }
 
@@ -125,10 +128,13 @@ fn let_go_of_the_output() -> std::io::Result<()> {
     Ok(rustix::stdio::dup2_stderr(&null)?)
 }
 
-fn reap_until_nothing_is_left(leader: Pid, status: &StatusWriter) {
+fn reap_until_nothing_is_left(leader: Pid, files: &StandardFiles, status: &StatusWriter) {
     loop {
         match retry_on_intr(|| wait(WaitOptions::empty())) {
-            Ok(Some((pid, end))) if pid == leader => status.write(&how(end)),
+            Ok(Some((pid, end))) if pid == leader => {
+                files.hand_back_positions();
+                status.write(&how(end));
+            }
             Ok(_) => {}
             Err(_) => return, // ECHILD
         }

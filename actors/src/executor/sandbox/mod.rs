@@ -32,6 +32,7 @@ mod path_rules;
 mod placeholder;
 mod plan;
 mod probe;
+mod standard_files;
 mod status;
 mod step;
 mod syscalls;
@@ -41,9 +42,9 @@ pub use description::{NETWORK_DISABLED, Sandbox, Strength};
 pub use probe::{Probe, enforcement};
 pub(crate) use probe::{is_probe, run_probe};
 pub(crate) use status::{Status, StatusReader};
-pub(crate) use step::Failure;
 pub(crate) use walls::Walls;
 
+use super::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use namespaces::{Identity, Side};
 use placeholder::Placeholders;
@@ -80,22 +81,24 @@ pub(crate) struct Confined {
 }
 
 /// Runs `errand` in new namespaces. Call it in a process with a single thread.
-pub(crate) fn start(sandbox: &Sandbox, errand: &Errand<'_>) -> Result<Confined, Failure> {
+pub(crate) fn start(sandbox: &Sandbox, errand: &Errand<'_>) -> Result<Confined, NotStarted> {
     let mut plan = Plan::of(sandbox)?;
     let placeholders = Placeholders::reserve(&plan.missing)?;
     plan.shield_what_was_missing();
+    plan.masked = masks::find(sandbox.has_network());
     let (status, say) = status::pipe()?;
     let outside = Identity::of_this_process();
-    match step::Step::step(namespaces::clone_into_new(sandbox.has_network()), "create namespaces")? {
+    match namespaces::clone_into_new(sandbox.has_network())? {
         Side::Init => init::run(&init::Orders { sandbox, plan: &plan, errand, outside }, &say),
         Side::Helper(init) => Ok(Confined { init, status, _placeholders: placeholders }),
     }
 }
 
 /// The walls that need no namespaces, for a process to build around itself between fork and exec.
-pub(crate) fn walls_without_namespaces(sandbox: &Sandbox) -> Result<Walls, Failure> {
+pub(crate) fn walls_without_namespaces(sandbox: &Sandbox) -> Result<Walls, NotStarted> {
     let plan = Plan::of(sandbox)?;
     let writable: Vec<PathBuf> = plan.roots().map(Path::to_owned).collect();
     let fixed_metadata = sandbox.policy == SandboxPolicy::ReadOnly;
-    Walls::prepare(&writable, Limits { network: sandbox.has_network(), fixed_metadata })
+    let limits = Limits { network: sandbox.has_network(), unix_sockets: false, fixed_metadata };
+    Walls::prepare(&writable, Strength::WithoutNamespaces, limits)
 }

@@ -5,14 +5,16 @@
 
 use super::masks;
 use super::plan::{Cover, Plan};
-use super::step::{Failure, Step};
+use super::step::Step;
+use crate::executor::process::NotStarted;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, move_mount, open_tree,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change, mount_remount, move_mount,
+    open_tree,
 };
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -35,9 +37,11 @@ pub(super) enum SharedMemory {
     ReadOnly,
 }
 
+/// The terminal of standard input, output or error, under the name that containers give it.
+pub(super) const CONSOLE: &str = "/dev/console";
+
 /// Changes the mounts of this process' namespace.
-pub(super) fn arrange(plan: &Plan, shared_memory: SharedMemory, network: bool) -> Result<(), Failure> {
-    let masked = masks::find(network);
+pub(super) fn arrange(plan: &Plan, shared_memory: SharedMemory) -> Result<(), NotStarted> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
     let devices = Devices::take()?;
     let roots = take_roots(plan)?;
@@ -49,7 +53,7 @@ pub(super) fn arrange(plan: &Plan, shared_memory: SharedMemory, network: bool) -
     }
     devices.install(shared_memory)?;
     mount_proc()?;
-    masks::lay(&masked)
+    masks::lay(&plan.masked)
 }
 
 /// No set-user-ID programs and no devices.
@@ -57,11 +61,11 @@ const HARMLESS: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// Copies of the roots as they are before everything becomes read-only: a mount below a root that is read-only for
 /// the user stays so.
-fn take_roots(plan: &Plan) -> Result<Vec<OwnedFd>, Failure> {
+fn take_roots(plan: &Plan) -> Result<Vec<OwnedFd>, NotStarted> {
     plan.roots().map(|root| copy_of(root, HARMLESS).step(format!("open the root {}", root.display()))).collect()
 }
 
-fn lay(path: &Path, cover: Cover, root: Option<OwnedFd>) -> Result<(), Failure> {
+fn lay(path: &Path, cover: Cover, root: Option<OwnedFd>) -> Result<(), NotStarted> {
     let tree = match (cover, root) {
         (Cover::Root, Some(root)) => Ok(root),
         (Cover::Shield, _) => copy_of(path, libc::MOUNT_ATTR_RDONLY | HARMLESS),
@@ -113,19 +117,22 @@ fn set_attributes(at: impl AsFd, path: &CStr, set: u64) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The few devices of the machine that a command gets, taken before they are out of reach.
+/// The few devices of the machine that a command gets, taken before they are out of reach. Their mounts are read-only,
+/// which a device does not mind; but whose it is and who may use it cannot be changed.
 struct Devices(Vec<(PathBuf, OwnedFd)>);
 
 impl Devices {
-    fn take() -> Result<Self, Failure> {
+    fn take() -> Result<Self, NotStarted> {
         let path = |name: &str| Path::new("/dev").join(name);
-        let take = |name| Ok((path(name), copy_of(&path(name), libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC)?));
-        DEVICES.into_iter().map(take).collect::<io::Result<_>>().map(Self).step("open the devices")
+        let devices = DEVICES.into_iter().map(|name| (path(name), path(name)));
+        let console = terminal().map(|terminal| (PathBuf::from(CONSOLE), terminal));
+        let take = |(within, outside): (PathBuf, PathBuf)| Ok((within, copy_of(&outside, DEVICE)?));
+        devices.chain(console).map(take).collect::<io::Result<_>>().map(Self).step("open the devices")
     }
 
     /// A `/dev` that nobody else sees. It is read-only once it is furnished: what a command writes there by mistake
     /// must fail, not vanish.
-    fn install(&self, shared_memory: SharedMemory) -> Result<(), Failure> {
+    fn install(&self, shared_memory: SharedMemory) -> Result<(), NotStarted> {
         let writable = MountFlags::NOSUID | MountFlags::NODEV;
         let shared_memory_flags = if shared_memory == SharedMemory::Writable { writable } else { NOTHING };
         mount_new("tmpfs", "/dev", MountFlags::NOSUID | MountFlags::NOEXEC, Some(c"mode=755"))?;
@@ -138,7 +145,7 @@ impl Devices {
         )?;
         mount_new("tmpfs", "/dev/shm", shared_memory_flags, Some(c"mode=1777"))?;
         let read_only = MountFlags::RDONLY | MountFlags::BIND | MountFlags::NOSUID | MountFlags::NOEXEC;
-        rustix::mount::mount_remount("/dev", read_only, c"").step("make /dev read-only")
+        mount_remount("/dev", read_only, c"").step("make /dev read-only")
     }
 
     fn furnish(&self) -> io::Result<()> {
@@ -154,17 +161,37 @@ impl Devices {
     }
 }
 
+const DEVICE: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+
+/// The first that standard input, output or error is, where it has a name here.
+fn terminal() -> Option<PathBuf> {
+    let files = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let terminal = files.into_iter().find(IsTerminal::is_terminal)?;
+    std::fs::canonicalize(format!("/proc/self/fd/{}", terminal.as_raw_fd())).ok()
+}
+
 /// For what is only to be looked at.
 const NOTHING: MountFlags =
     MountFlags::RDONLY.union(MountFlags::NOSUID).union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
 /// All of it read-only: to the kernel the user's root is root, also in here, and `/proc/sys/kernel/core_pattern` is
 /// a way to run a program outside.
-fn mount_proc() -> Result<(), Failure> {
-    mount_new("proc", "/proc", NOTHING, None)
+fn mount_proc() -> Result<(), NotStarted> {
+    mount_new("proc", "/proc", NOTHING.difference(MountFlags::RDONLY), None)?;
+    limit_processes();
+    mount_remount("/proc", NOTHING | MountFlags::BIND, c"").step("make /proc read-only")
 }
 
-pub(super) fn mount_new(kind: &str, path: &str, flags: MountFlags, data: Option<&CStr>) -> Result<(), Failure> {
+/// Far more than any build starts, far less than it takes to bring a machine to a stand.
+pub(super) const MOST_PROCESSES: u64 = 4096;
+
+/// Of the PID namespace, which binds root as well. Before Linux 6.14 the number is the whole machine's and not to be
+/// written from here: then `RLIMIT_NPROC` is what there is.
+fn limit_processes() {
+    let _ = std::fs::write("/proc/sys/kernel/pid_max", MOST_PROCESSES.to_string());
+}
+
+pub(super) fn mount_new(kind: &str, path: &str, flags: MountFlags, data: Option<&CStr>) -> Result<(), NotStarted> {
     mount(kind, path, kind, flags, data).step(format!("mount a {kind} on {path}"))
 }
 

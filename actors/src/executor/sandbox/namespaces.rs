@@ -1,6 +1,7 @@
 //! A process in namespaces of its own.
 
-use super::step::{Failure, Step};
+use super::step::Step;
+use crate::executor::process::{Cause, NotStarted};
 use rustix::process::{
     DumpableBehavior, Gid, Pid, Signal, Uid, getegid, geteuid, set_dumpable_behavior, set_parent_process_death_signal,
     setsid,
@@ -33,7 +34,7 @@ impl Identity {
 
 /// Forks a child into new user, mount, pid, ipc and uts namespaces, and into an empty network without `network`.
 /// One step instead of unshare and fork: the helper stays outside, where it can see and clean up everything.
-pub(super) fn clone_into_new(network: bool) -> io::Result<Side> {
+pub(super) fn clone_into_new(network: bool) -> Result<Side, NotStarted> {
     let isolated =
         libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     let flags = isolated | if network { 0 } else { libc::CLONE_NEWNET } | libc::SIGCHLD;
@@ -42,14 +43,17 @@ pub(super) fn clone_into_new(network: bool) -> io::Result<Side> {
     // a thread left behind.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
     match pid {
-        ..0 => Err(io::Error::last_os_error()),
+        ..0 => {
+            let refused = Err(io::Error::last_os_error()).step("create namespaces");
+            refused.map_err(|refused| NotStarted { cause: Cause::NoNamespaces, ..refused })
+        }
         0 => Ok(Side::Init),
-        _ => Pid::from_raw(pid as i32).map(Side::Helper).ok_or_else(|| io::ErrorKind::Other.into()),
+        _ => Pid::from_raw(pid as i32).map(Side::Helper).ok_or(io::ErrorKind::Other).step("create namespaces"),
     }
 }
 
 /// Runs in the child: a session of its own that dies with the helper.
-pub(super) fn settle_in(outside: Identity) -> Result<(), Failure> {
+pub(super) fn settle_in(outside: Identity) -> Result<(), NotStarted> {
     setsid().step("begin a session")?;
     set_parent_process_death_signal(Some(Signal::KILL)).step("ask for the death signal")?;
     let _ = rustix::thread::set_name(c"llmx-init");
@@ -59,7 +63,7 @@ pub(super) fn settle_in(outside: Identity) -> Result<(), Failure> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("become undumpable")
 }
 
-fn map(Identity { uid, gid }: Identity) -> Result<(), Failure> {
+fn map(Identity { uid, gid }: Identity) -> Result<(), NotStarted> {
     let within = |id: u32| if id == 0 { NOBODY } else { id };
     let (uid, gid) = (uid.as_raw(), gid.as_raw());
     write("uid_map", &format!("{} {uid} 1", within(uid)))?;
@@ -67,6 +71,6 @@ fn map(Identity { uid, gid }: Identity) -> Result<(), Failure> {
     write("gid_map", &format!("{} {gid} 1", within(gid)))
 }
 
-fn write(file: &str, text: &str) -> Result<(), Failure> {
+fn write(file: &str, text: &str) -> Result<(), NotStarted> {
     fs::write(format!("/proc/self/{file}"), text).step(format!("write the user namespace's {file}"))
 }

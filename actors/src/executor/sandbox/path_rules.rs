@@ -1,7 +1,10 @@
 //! Landlock: the second wall in front of the file system. It holds where a mount does not, for a directory or a
 //! file that was open before, reopened through `/proc/self/fd`.
 
-use super::step::{Failure, Step};
+use super::description::Strength;
+use super::mounts::CONSOLE;
+use super::step::{Step, refused};
+use crate::executor::process::NotStarted;
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
@@ -13,32 +16,44 @@ use std::path::{Path, PathBuf};
 const LEVELS: [ABI; 4] = [ABI::V9, ABI::V6, ABI::V5, ABI::V3];
 
 /// Files that take writes under every policy.
-const DEVICES: [&str; 8] =
-    ["/dev/full", "/dev/null", "/dev/ptmx", "/dev/pts", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
+const DEVICES: [&str; 6] = ["/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
+
+/// Terminals, where those of other programs are not among them.
+const TERMINALS: [&str; 3] = [CONSOLE, "/dev/ptmx", "/dev/pts"];
 
 /// Rules that are ready to be applied.
 #[derive(Debug)]
-pub(super) struct PathRules(RulesetCreated);
+pub(super) struct PathRules {
+    rules: RulesetCreated,
+    abi: ABI,
+}
 
 impl PathRules {
     /// Reading and executing everywhere, writing below `writable`.
-    pub(super) fn new(writable: &[PathBuf]) -> Result<Self, Failure> {
+    pub(super) fn new(writable: &[PathBuf], strength: Strength) -> Result<Self, NotStarted> {
         let (abi, rules) = best_ruleset()?;
-        let rules = allow(rules, abi, writable).map_err(io::Error::other).step("make Landlock rules")?;
-        Ok(Self(rules))
+        let terminals: &[&str] = if strength == Strength::Full { &TERMINALS } else { &[] };
+        let devices: Vec<&Path> = DEVICES.iter().chain(terminals).map(Path::new).filter(|path| path.exists()).collect();
+        let rules = allow(rules, abi, &devices, writable).map_err(io::Error::other).step("make Landlock rules")?;
+        Ok(Self { rules, abi })
+    }
+
+    /// Whether the abstract sockets of other programs are out of reach.
+    pub(super) fn scopes_abstract_sockets(&self) -> bool {
+        !Scope::from_all(self.abi).is_empty()
     }
 
     /// For this process and all that it starts, for ever.
-    pub(super) fn apply(self) -> Result<(), Failure> {
-        let status = self.0.restrict_self().map_err(io::Error::other).step("apply Landlock")?;
+    pub(super) fn apply(self) -> Result<(), NotStarted> {
+        let status = self.rules.restrict_self().map_err(io::Error::other).step("apply Landlock")?;
         if status.ruleset == RulesetStatus::FullyEnforced && status.no_new_privs {
             return Ok(());
         }
-        Err(Failure::refused("Landlock is not fully enforced"))
+        Err(refused("Landlock is not fully enforced"))
     }
 }
 
-fn best_ruleset() -> Result<(ABI, RulesetCreated), Failure> {
+fn best_ruleset() -> Result<(ABI, RulesetCreated), NotStarted> {
     let mut why = None;
     for abi in LEVELS {
         match ruleset(abi) {
@@ -47,7 +62,7 @@ fn best_ruleset() -> Result<(ABI, RulesetCreated), Failure> {
         }
     }
     let why = why.map(|error| error.to_string()).unwrap_or_default();
-    Err(Failure::refused(format!("this kernel's Landlock is too old or off (ABI 3, Linux 6.2 is needed): {why}")))
+    Err(refused(format!("this kernel's Landlock is too old or off (ABI 3, Linux 6.2 is needed): {why}")))
 }
 
 fn ruleset(abi: ABI) -> Result<RulesetCreated, RulesetError> {
@@ -60,12 +75,13 @@ fn ruleset(abi: ABI) -> Result<RulesetCreated, RulesetError> {
 fn allow(
     rules: RulesetCreated,
     abi: ABI,
+    devices: &[&Path],
     writable: &[PathBuf],
 ) -> Result<RulesetCreated, Box<dyn std::error::Error + Send + Sync>> {
     let of_files = AccessFs::from_file(abi) & !AccessFs::Execute;
     let in_roots = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
     let mut rules = rules.add_rule(beneath(Path::new("/"), AccessFs::from_read(abi))?)?;
-    for device in DEVICES.map(Path::new).into_iter().filter(|device| device.exists()) {
+    for device in devices {
         rules = rules.add_rule(beneath(device, of_files)?)?;
     }
     for root in writable {

@@ -5,7 +5,8 @@
 //! one to leave takes it away. A helper that was killed leaves one behind; its mode tells it from a user's directory,
 //! and the next sandbox in the same place takes it away.
 
-use super::step::{Failure, Step};
+use super::step::Step;
+use crate::executor::process::NotStarted;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, chmodat, flock, fstat, mkdir, open, rmdir};
 use rustix::io::Errno;
@@ -32,7 +33,7 @@ struct Placeholder {
 
 impl Placeholders {
     /// Reserves each of `missing`. What another sandbox reserved is shared, what someone else created is left alone.
-    pub(super) fn reserve(missing: &[PathBuf]) -> Result<Self, Failure> {
+    pub(super) fn reserve(missing: &[PathBuf]) -> Result<Self, NotStarted> {
         let mut placeholders = Self::default();
         for path in missing {
             placeholders.0.extend(reserve(path).step(format!("reserve {}", path.display()))?);

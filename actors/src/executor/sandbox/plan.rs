@@ -1,9 +1,10 @@
 //! Which directories become writable, and what within them does not.
 
 use super::description::Sandbox;
-use super::git;
+use super::git::{self, End, Way};
 use super::placeholder;
-use super::step::{Failure, Step};
+use super::step::{Step, refused};
+use crate::executor::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,10 +35,12 @@ pub(super) struct Plan {
     pub(super) covers: Vec<(PathBuf, Cover)>,
     /// Protected names that do not exist. Someone has to reserve them, or the command could create them.
     pub(super) missing: Vec<PathBuf>,
+    /// Sockets of other programs, and directories of such, to hide.
+    pub(super) masked: BTreeSet<PathBuf>,
 }
 
 impl Plan {
-    pub(super) fn of(sandbox: &Sandbox) -> Result<Self, Failure> {
+    pub(super) fn of(sandbox: &Sandbox) -> Result<Self, NotStarted> {
         let roots = roots(sandbox)?;
         let mut builder = Builder { roots: &roots, covers: BTreeMap::new(), missing: BTreeSet::new() };
         for directory in builder.guarded() {
@@ -85,7 +88,7 @@ impl Builder<'_> {
         path.ancestors().skip(1).filter(|a| enclosed(a)).map(Path::to_owned).collect()
     }
 
-    fn guard(&mut self, directory: &Path) -> Result<(), Failure> {
+    fn guard(&mut self, directory: &Path) -> Result<(), NotStarted> {
         for name in PROTECTED {
             let path = directory.join(name);
             match fs::symlink_metadata(&path) {
@@ -94,9 +97,10 @@ impl Builder<'_> {
                 }
                 Ok(meta) if meta.is_symlink() => {
                     let path = path.display();
-                    return Err(Failure::refused(format!("{path} is a symbolic link, which cannot be protected")));
+                    return Err(refused(format!("{path} is a symbolic link, which cannot be protected")));
                 }
-                Ok(meta) if meta.is_file() && name == ".git" => self.guard_pointer(&path)?,
+                Ok(meta) if name == ".git" && meta.is_file() => self.guard_pointer(&path)?,
+                Ok(meta) if meta.is_dir() => self.guard_directory(&path)?,
                 Ok(_) => self.shield(path),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     self.missing.insert(path);
@@ -108,19 +112,52 @@ impl Builder<'_> {
     }
 
     /// A `.git` file is as good as the directory that it names.
-    fn guard_pointer(&mut self, pointer: &Path) -> Result<(), Failure> {
-        for target in git::targets(pointer).step(format!("read {}", pointer.display()))? {
-            self.shield(target);
+    fn guard_pointer(&mut self, pointer: &Path) -> Result<(), NotStarted> {
+        for way in git::ways_from(pointer).step(format!("read {}", pointer.display()))? {
+            let end = self.guard_way(pointer, way)?;
+            if end.is_dir() {
+                self.guard_directory(&end)?;
+            }
         }
         self.shield(pointer.to_owned());
         Ok(())
     }
 
-    fn guard_home(&mut self, home: &Path) -> Result<(), Failure> {
+    /// What its links lead to is a part of it, wherever that is.
+    fn guard_directory(&mut self, directory: &Path) -> Result<(), NotStarted> {
+        for way in git::ways_out_of(directory).step(format!("look at {}", directory.display()))? {
+            self.guard_way(directory, way)?;
+        }
+        self.shield(directory.to_owned());
+        Ok(())
+    }
+
+    /// Nobody may lead the way elsewhere: neither by another directory on it, nor by another link.
+    fn guard_way(&mut self, of: &Path, way: Way) -> Result<PathBuf, NotStarted> {
+        let is_in_git = |path: &Path| path.starts_with(of) && path != of;
+        let changeable = way.links.into_iter().find(|link| self.is_writable(link) && !is_in_git(link));
+        let (end, changeable) = match way.end {
+            End::At(end) => (end, changeable),
+            End::Missing(end) => (end.clone(), changeable.or_else(|| self.is_writable(&end).then_some(end))),
+        };
+        if let Some(changeable) = changeable {
+            let (of, changeable) = (of.display(), changeable.display());
+            return Err(refused(format!("{of} leads to {changeable}, which cannot be protected")));
+        }
+        for directory in way.through {
+            if self.is_writable(&directory) && !self.roots.contains(&directory) {
+                self.covers.entry(directory).or_insert(Cover::Pin);
+            }
+        }
+        self.shield(end.clone());
+        Ok(end)
+    }
+
+    fn guard_home(&mut self, home: &Path) -> Result<(), NotStarted> {
         let (existing, missing) = existing_part(home).step(format!("find {}", home.display()))?;
         let home = missing.map_or_else(|| existing.clone(), |name| existing.join(name));
         if self.roots.contains(&home) {
-            return Err(Failure::refused(format!("llmx's own home {} cannot be a writable root", home.display())));
+            return Err(refused(format!("llmx's own home {} cannot be a writable root", home.display())));
         }
         if home == existing {
             self.shield(home);
@@ -149,7 +186,11 @@ impl Builder<'_> {
             self.covers.entry(between).or_insert(Cover::Pin);
         }
         // The order of paths is by component, so a directory comes before what is in it.
-        Plan { covers: self.covers.into_iter().collect(), missing: self.missing.into_iter().collect() }
+        Plan {
+            covers: self.covers.into_iter().collect(),
+            missing: self.missing.into_iter().collect(),
+            masked: BTreeSet::new(),
+        }
     }
 }
 
@@ -157,7 +198,7 @@ fn is_placeholder(path: &Path) -> bool {
     rustix::fs::lstat(path).is_ok_and(|stat| placeholder::is_placeholder(&stat))
 }
 
-fn roots(sandbox: &Sandbox) -> Result<BTreeSet<PathBuf>, Failure> {
+fn roots(sandbox: &Sandbox) -> Result<BTreeSet<PathBuf>, NotStarted> {
     let SandboxPolicy::WorkspaceWrite { writable_roots, exclude_tmpdir_env_var, exclude_slash_tmp, .. } =
         &sandbox.policy
     else {
@@ -185,20 +226,17 @@ fn roots(sandbox: &Sandbox) -> Result<BTreeSet<PathBuf>, Failure> {
     Ok(roots)
 }
 
-fn refuse_what_gives_too_much(name: &str, root: &Path, sandbox: &Sandbox) -> Result<(), Failure> {
+fn refuse_what_gives_too_much(name: &str, root: &Path, sandbox: &Sandbox) -> Result<(), NotStarted> {
     let home = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok());
     // A home below /tmp is a test's or a container's: it is shielded, and /tmp is a root all the same.
     let holds_home = home.is_some_and(|home| home == *root || home.starts_with(root) && !root.starts_with("/tmp"));
     let is_kernels = KERNELS.iter().any(|kernels| root.starts_with(kernels));
     if root == Path::new("/") || holds_home {
         let root = root.display();
-        return Err(Failure::refused(format!("{name} ({root}) holds the user's home; it cannot be writable")));
+        return Err(refused(format!("{name} ({root}) holds the user's home; it cannot be writable")));
     }
     if is_kernels {
-        return Err(Failure::refused(format!(
-            "{name} ({}) belongs to the kernel; it cannot be writable",
-            root.display()
-        )));
+        return Err(refused(format!("{name} ({}) belongs to the kernel; it cannot be writable", root.display())));
     }
     Ok(())
 }

@@ -118,7 +118,7 @@ fn with_namespaces() -> Result<(), String> {
     let confined = start(&sandbox(Strength::Full), &Errand::Try).map_err(|failure| failure.to_string())?;
     match confined.status.read() {
         Some(Status::Exited(0)) => Ok(()),
-        Some(Status::Failed(why)) => Err(why),
+        Some(Status::Failed(why)) => Err(why.text),
         other => Err(format!("PID 1 of the sandbox ended with {other:?}")),
     }
 }

@@ -1,6 +1,7 @@
 //! The pipe on which PID 1 of a sandbox says how its command ended.
 
-use super::step::{Failure, Step};
+use super::step::Step;
+use crate::executor::process::{Cause, NotStarted};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{read, retry_on_intr, write};
@@ -18,7 +19,7 @@ pub(crate) enum Status {
     /// A signal ended its first process.
     Signalled(i32),
     /// It never ran.
-    Failed(String),
+    Failed(NotStarted),
 }
 
 impl Status {
@@ -26,7 +27,9 @@ impl Status {
         match self {
             Self::Exited(code) => format!("E{code}").into_bytes(),
             Self::Signalled(signal) => format!("S{signal}").into_bytes(),
-            Self::Failed(why) => [b"F", &why.as_bytes()[..why.len().min(LONGEST - 1)]].concat(),
+            Self::Failed(NotStarted { cause, text }) => {
+                [&[b'F', cause.to_byte()], &text.as_bytes()[..text.len().min(LONGEST - 2)]].concat()
+            }
         }
     }
 
@@ -36,7 +39,11 @@ impl Status {
         match kind {
             b'E' => text.parse().ok().map(Self::Exited),
             b'S' => text.parse().ok().map(Self::Signalled),
-            b'F' => Some(Self::Failed(text.into_owned())),
+            b'F' => {
+                let (cause, text) = rest.split_first()?;
+                let text = String::from_utf8_lossy(text).into_owned();
+                Some(Self::Failed(NotStarted { cause: Cause::from_byte(*cause)?, text }))
+            }
             _ => None,
         }
     }
@@ -50,7 +57,7 @@ pub(crate) struct StatusReader(OwnedFd);
 #[derive(Debug)]
 pub(super) struct StatusWriter(OwnedFd);
 
-pub(super) fn pipe() -> Result<(StatusReader, StatusWriter), Failure> {
+pub(super) fn pipe() -> Result<(StatusReader, StatusWriter), NotStarted> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).step("make a pipe")?;
     Ok((StatusReader(reader), StatusWriter(writer)))
 }
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard() {
-        for status in [Status::Exited(255), Status::Signalled(15), Status::Failed("cannot".into())] {
+        for status in [Status::Exited(255), Status::Signalled(15), Status::Failed(NotStarted::other("cannot"))] {
             let (reader, writer) = pipe().unwrap();
             writer.write(&status);
             assert_eq!(reader.read(), Some(status));

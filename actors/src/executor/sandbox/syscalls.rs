@@ -3,7 +3,8 @@
 //! Three filters are stacked; the strictest answer wins. The first one knows the ways around a list of numbers, the
 //! second denies, and the third pretends that a call does not exist, for which programs have a second way.
 
-use super::step::{Failure, Step};
+use super::step::Step;
+use crate::executor::process::NotStarted;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter, sock_filter,
@@ -19,6 +20,8 @@ type Made<T> = Result<T, seccompiler::Error>;
 pub(super) struct Limits {
     /// Whether there is a network.
     pub(super) network: bool,
+    /// Whether, with a network, there are sockets in the file system and abstract ones.
+    pub(super) unix_sockets: bool,
     /// Whether the owner, mode, times and attributes of files are out of bounds: for read-only without a mount
     /// namespace, because Landlock does not know them.
     pub(super) fixed_metadata: bool,
@@ -29,12 +32,12 @@ pub(super) struct Limits {
 pub(super) struct Filters(Vec<BpfProgram>);
 
 impl Filters {
-    pub(super) fn new(limits: Limits) -> Result<Self, Failure> {
+    pub(super) fn new(limits: Limits) -> Result<Self, NotStarted> {
         compile(limits).map(Self).map_err(io::Error::other).step("make the seccomp filters")
     }
 
     /// For ever. It is the last wall: the others need system calls that are denied afterwards.
-    pub(super) fn apply(&self) -> Result<(), Failure> {
+    pub(super) fn apply(&self) -> Result<(), NotStarted> {
         for program in &self.0 {
             apply_filter(program).map_err(io::Error::other).step("apply seccomp")?;
         }
@@ -74,7 +77,7 @@ fn denied(limits: Limits) -> Made<Rules> {
     rules.insert(libc::SYS_ioctl, ioctls(limits)?);
     rules.insert(libc::SYS_clone, namespaces(NEW_BY_CLONE)?);
     rules.insert(libc::SYS_unshare, namespaces(NEW_BY_UNSHARE)?);
-    rules.extend(if limits.network { online()? } else { offline()? });
+    rules.extend(if limits.network { online(limits.unix_sockets)? } else { offline()? });
     if limits.fixed_metadata {
         rules.extend(METADATA.iter().map(|call| (*call, Vec::new())));
     }
@@ -209,31 +212,37 @@ fn namespaces(flags: &[i32]) -> Made<Vec<SeccompRule>> {
 }
 
 /// Sockets of the usual families, and of netlink the part that asks about addresses and routes.
-fn online() -> Made<Rules> {
-    let unusual = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
-    let unusual = unusual.into_iter().map(|family| is_not(0, family)).collect::<Made<Vec<_>>>()?;
+fn online(unix_sockets: bool) -> Made<Rules> {
+    let usual = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].into_iter();
+    let usual = usual.chain(unix_sockets.then_some(libc::AF_UNIX));
+    let unusual = usual.map(|family| is_not(0, family)).collect::<Made<Vec<_>>>()?;
     let other_netlink = [is(0, libc::AF_NETLINK as u64)?, is_not(2, libc::NETLINK_ROUTE)?];
-    Ok(Rules::from([(libc::SYS_socket, vec![all_of(unusual)?, all_of(other_netlink)?])]))
+    let mut rules = Rules::from([(libc::SYS_socket, vec![all_of(unusual)?, all_of(other_netlink)?])]);
+    if !unix_sockets {
+        rules.insert(libc::SYS_socketpair, not_to_an_address()?);
+    }
+    Ok(rules)
 }
 
 /// Only what a program needs to talk to its own children: stream socket pairs. A datagram socket could be told an
 /// address by `sendmsg`, which no filter can look into; `SOCK_RAW` is its other name.
 fn offline() -> Made<Rules> {
-    let sockets = || -> Made<Vec<SeccompRule>> {
-        Ok(vec![
-            all_of([is_not(0, libc::AF_UNIX)?])?,
-            all_of([has_type(libc::SOCK_DGRAM)?])?,
-            all_of([has_type(libc::SOCK_RAW)?])?,
-        ])
-    };
     let to_an_address = SeccompCondition::new(4, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0);
     let to_an_address = to_an_address.map_err(seccompiler::Error::Backend)?;
     let never = [libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
     let mut rules: Rules = never.into_iter().map(|call| (call, Vec::new())).collect();
-    rules.insert(libc::SYS_socket, sockets()?);
-    rules.insert(libc::SYS_socketpair, sockets()?);
+    rules.insert(libc::SYS_socket, not_to_an_address()?);
+    rules.insert(libc::SYS_socketpair, not_to_an_address()?);
     rules.insert(libc::SYS_sendto, vec![all_of([to_an_address])?]);
     Ok(rules)
+}
+
+fn not_to_an_address() -> Made<Vec<SeccompRule>> {
+    Ok(vec![
+        all_of([is_not(0, libc::AF_UNIX)?])?,
+        all_of([has_type(libc::SOCK_DGRAM)?])?,
+        all_of([has_type(libc::SOCK_RAW)?])?,
+    ])
 }
 
 fn all_of(conditions: impl Into<Vec<SeccompCondition>>) -> Made<SeccompRule> {

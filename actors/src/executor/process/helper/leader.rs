@@ -2,6 +2,7 @@
 
 use super::super::control::Report;
 use super::super::launch::Order;
+use super::super::not_started::NotStarted;
 use super::super::proc_tree::Walk;
 use super::line::EngineLine;
 use crate::executor::sandbox::{self, Confined, Errand, Sandbox, Status, Strength, Walls};
@@ -77,9 +78,9 @@ fn is_the_second(pid: Pid) -> bool {
     numbers.split_whitespace().next_back() == Some("2")
 }
 
-/// The error is the sentence for the user. The helper has changed by then, so this is good for one start only.
-pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Leader, String> {
-    become_a_helper().map_err(|error| format!("cannot prepare the command's process: {error}"))?;
+/// The helper has changed by then, so this is good for one start only.
+pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Leader, NotStarted> {
+    become_a_helper().map_err(|error| NotStarted::other(format!("cannot prepare the command's process: {error}")))?;
     let leader = match &order.sandbox {
         Some(sandbox) if sandbox.strength == Strength::Full => start_confined(order, sandbox, line)?,
         sandbox => Leader::Command(start_directly(order, sandbox.as_ref(), line)?),
@@ -89,18 +90,19 @@ pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Leader, String> 
     Ok(leader)
 }
 
-fn start_confined(order: &Order, sandbox: &Sandbox, line: &EngineLine) -> Result<Leader, String> {
+fn start_confined(order: &Order, sandbox: &Sandbox, line: &EngineLine) -> Result<Leader, NotStarted> {
     let errand = Errand::Run { program: &order.program, arguments: &order.arguments, cwd: &order.cwd };
-    let confined = sandbox::start(sandbox, &errand).map_err(|failure| failure.to_string())?;
+    let confined = sandbox::start(sandbox, &errand)?;
     let session = confined.init.as_raw_pid().unsigned_abs();
     line.report(&Report::Started { leader: session });
     Ok(Leader::Init(confined))
 }
 
-fn start_directly(order: &Order, sandbox: Option<&Sandbox>, line: &EngineLine) -> Result<Pid, String> {
-    let walls = sandbox.map(sandbox::walls_without_namespaces).transpose().map_err(|failure| failure.to_string())?;
-    enter(&order.cwd).map_err(|error| format!("cannot enter {}: {error}", order.cwd.display()))?;
-    fork_and_exec(order, walls, line).map_err(|error| format!("cannot run {}: {error}", order.program.display()))
+fn start_directly(order: &Order, sandbox: Option<&Sandbox>, line: &EngineLine) -> Result<Pid, NotStarted> {
+    let walls = sandbox.map(sandbox::walls_without_namespaces).transpose()?;
+    let nowhere = |error| NotStarted::other(format!("cannot enter {}: {error}", order.cwd.display()));
+    enter(&order.cwd).map_err(nowhere)?;
+    fork_and_exec(order, walls, line).map_err(|error| NotStarted::of_program(order.program.as_ref(), &error))
 }
 
 fn become_a_helper() -> io::Result<()> {
@@ -184,7 +186,7 @@ fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
 /// Runs in the child as well. std tells the helper no more than a number, so the engine hears the step from here.
 fn build(walls: Option<Walls>, socket: BorrowedFd<'_>) -> io::Result<()> {
     walls.map_or(Ok(()), Walls::build).map_err(|failure| {
-        let _ = rustix::io::write(socket, &Report::Failed(failure.to_string()).encode());
+        let _ = rustix::io::write(socket, &Report::Failed(failure).encode());
         rustix::io::Errno::PERM.into()
     })
 }

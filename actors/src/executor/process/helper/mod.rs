@@ -8,6 +8,7 @@ mod tree;
 
 use super::control::{Left, Report};
 use super::launch::{HELPER_NAME, Order};
+use super::not_started::NotStarted;
 use crate::executor::sandbox::{self, Status};
 use leader::Leader;
 use line::{EngineLine, Wake};
@@ -60,7 +61,7 @@ fn watch_over(leader: &Leader, line: &mut EngineLine) -> Report {
     let mut tree = Tree::of(leader.pid());
     let Ok(handle) = pidfd_open(leader.pid(), PidfdFlags::empty()) else {
         tree.kill();
-        return Report::Failed("this kernel has no pidfd (Linux 5.3)".to_owned());
+        return Report::Failed(NotStarted::other("this kernel has no pidfd (Linux 5.3)"));
     };
     let watched: Vec<BorrowedFd<'_>> = [handle.as_fd()].into_iter().chain(leader.said()).collect();
     loop {
