@@ -29,9 +29,9 @@ pub(crate) enum Command {
 /// Arguments of `llmx sandbox`.
 #[derive(Debug, Args)]
 pub(crate) struct SandboxArguments {
-    /// What the command may touch.
-    #[arg(long, default_value = "read-only", value_parser = ["read-only", "workspace-write", "danger-full-access"])]
-    pub(crate) policy: String,
+    /// What the command may touch [default: read-only].
+    #[arg(long, value_parser = ["read-only", "workspace-write", "danger-full-access"])]
+    pub(crate) policy: Option<String>,
     /// Where the command runs; under workspace-write it may write there.
     #[arg(long, value_name = "DIR")]
     pub(crate) cwd: Option<PathBuf>,

@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     if let Some(exit) = llmx_actors::executor::process::run_if_helper() {
         return exit;
     }
+    // Keys are in the memory and the environment of this process: commands run as the same user and may not look.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let cli = cli::Cli::parse();
     logging::to_stderr();
     match cli.command {

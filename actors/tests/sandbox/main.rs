@@ -6,6 +6,7 @@
 
 mod attacker;
 mod availability;
+mod command_line;
 mod engine;
 mod files;
 mod ground;
