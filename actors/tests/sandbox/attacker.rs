@@ -5,10 +5,16 @@
 
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 #[test]
 fn attack() {
@@ -43,6 +49,7 @@ fn carry_out(words: &[&str]) -> io::Result<()> {
         ["ptrace", pid] => attach(number(pid)),
         ["mem", pid] => std::fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/mem")).map(drop),
         ["keep-socketpair"] => talk_over_a_pair(),
+        ["without", ref walls @ ..] => Err(run_without(walls)),
         _ => panic!("no such attack: {words:?}"),
     }
 }
@@ -124,6 +131,36 @@ fn send_to_path(path: &str) -> io::Result<()> {
     // SAFETY: everything that the message names is alive here.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, 0) };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Becomes a shell with the script in `$SCRIPT`, on a machine that has less to give.
+fn run_without(walls: &[&str]) -> io::Error {
+    for wall in walls {
+        let (call, rules, errno) = match *wall {
+            // As Docker's own filter does it.
+            "namespaces" => (libc::SYS_clone, vec![asks_for(libc::CLONE_NEWUSER)], libc::EPERM),
+            "networks" => (libc::SYS_clone, vec![asks_for(libc::CLONE_NEWNET)], libc::ENOSPC),
+            "mounts" => (libc::SYS_mount_setattr, Vec::new(), libc::ENOSYS),
+            "landlock" => (libc::SYS_landlock_create_ruleset, Vec::new(), libc::ENOSYS),
+            "landlock-off" => (libc::SYS_landlock_create_ruleset, Vec::new(), libc::EOPNOTSUPP),
+            "seccomp" => (libc::SYS_seccomp, Vec::new(), libc::EINVAL),
+            _ => panic!("no such wall: {wall}"),
+        };
+        let filter = SeccompFilter::new(
+            [(call, rules)].into(),
+            SeccompAction::Allow,
+            SeccompAction::Errno(errno as u32),
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        apply_filter(&BpfProgram::try_from(filter.unwrap()).unwrap()).unwrap();
+    }
+    Command::new("sh").args(["-c", &std::env::var("SCRIPT").unwrap()]).env_remove("LLMX_ATTACK").exec()
+}
+
+fn asks_for(namespace: i32) -> SeccompRule {
+    let flag = namespace as u64;
+    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(flag), flag).unwrap();
+    SeccompRule::new(vec![condition]).unwrap()
 }
 
 fn attach(pid: i64) -> io::Result<()> {

@@ -7,6 +7,7 @@
 mod attacker;
 mod availability;
 mod command_line;
+mod degraded;
 mod engine;
 mod files;
 mod ground;

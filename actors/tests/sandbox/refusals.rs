@@ -71,53 +71,6 @@ fn what_cannot_be_protected_is_refused() {
     }
 }
 
-/// Within a sandbox there are no user namespaces: the situation of a container with default settings.
-#[test]
-fn without_namespaces_only_reading_is_confined_unless_the_user_says_so() {
-    for &who in Who::everybody() {
-        let ground = Ground::new(who);
-        let within = |arguments: &str| {
-            let llmx = crate::ground::llmx();
-            ground.run(
-                Policy::WorkspaceOnline,
-                &format!("LLMX_HOME={} exec {} {arguments}", ground.at("home/.llmx").display(), llmx.display()),
-            )
-        };
-        assert!(text(&within("sandbox")).starts_with("degraded: sandbox: cannot create namespaces"));
-        assert_refused(&within("sandbox --policy workspace-write -- echo ran"), "cannot create namespaces");
-        let output = within(
-            "sandbox -- sh -c 'echo ran; echo x > $WS/new; chmod 700 $WS; touch -d 2001-01-01 $WS; mv $WS ${WS}2'",
-        );
-        assert!(text(&output).contains("ran"), "{}", text(&output));
-        assert!(!ground.at("ws/new").exists());
-        let output = within(
-            "-c allow_degraded_sandbox=true sandbox --policy workspace-write --exclude-slash-tmp -- sh -c 'echo x > $WS/new; echo x > $OUT/new'",
-        );
-        assert!(ground.at("ws/new").exists() && !ground.at("out/new").exists(), "{}", text(&output));
-    }
-}
-
-#[test]
-fn without_namespaces_the_metadata_of_files_is_out_of_reach_of_read_only() {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = |ground: &Ground| {
-        let meta = std::fs::metadata(ground.at("ws/mine")).unwrap();
-        (meta.mode(), meta.mtime(), meta.uid())
-    };
-    for &who in Who::everybody() {
-        let ground = Ground::new(who);
-        ground.prepare("echo x > $WS/mine");
-        let before = metadata(&ground);
-        let llmx = crate::ground::llmx();
-        let attack = "chmod 777 mine; touch -d 2001-01-01 mine; $ATTACKER fchmod mine; echo tried";
-        let home = ground.at("home/.llmx");
-        let script = format!("LLMX_HOME={} {} sandbox -- sh -c '{attack}'", home.display(), llmx.display());
-        let seen = text(&ground.run(Policy::Workspace, &script));
-        assert!(seen.contains("tried"), "{seen}");
-        assert_eq!(metadata(&ground), before, "{who:?}: {seen}");
-    }
-}
-
 #[test]
 fn this_machine_gives_the_whole_sandbox() {
     for &who in Who::everybody() {

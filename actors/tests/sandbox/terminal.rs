@@ -42,7 +42,7 @@ fn a_command_has_no_controlling_terminal() {
     }
 }
 
-fn terminal() -> (rustix::fd::OwnedFd, String) {
+pub(crate) fn terminal() -> (rustix::fd::OwnedFd, String) {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = rustix::fs::open("/dev/ptmx", flags, Mode::empty()).unwrap();
     rustix::pty::grantpt(&master).unwrap();

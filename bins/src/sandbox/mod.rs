@@ -124,7 +124,7 @@ fn run_here(run: Run) -> ExitCode {
 
 async fn to_its_end(mut run: Run) -> io::Result<Ended> {
     let ended = once(&run.launch).await?;
-    let Ended::SpawnFailed(NotStarted { cause: Cause::NoNamespaces, .. }) = ended else { return Ok(ended) };
+    let Ended::SpawnFailed(NotStarted { cause: Cause::NotConfined, .. }) = ended else { return Ok(ended) };
     match less_than_full(&run) {
         Some(why) => {
             exit::warn(format!("degraded sandbox: {why}"));
@@ -154,7 +154,7 @@ fn not_started(why: &NotStarted) -> ExitCode {
     match why.cause {
         Cause::NotFound => exit::not_found(why),
         Cause::NotExecutable => exit::not_executable(why),
-        Cause::NoNamespaces | Cause::Other => exit::not_confined(why),
+        Cause::NotConfined | Cause::Other => exit::not_confined(why),
     }
 }
 

@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn any_cause() -> impl Strategy<Value = Cause> {
-        prop::sample::select(vec![Cause::NotFound, Cause::NotExecutable, Cause::NoNamespaces, Cause::Other])
+        prop::sample::select(vec![Cause::NotFound, Cause::NotExecutable, Cause::NotConfined, Cause::Other])
     }
 
     fn any_report() -> impl Strategy<Value = Report> {

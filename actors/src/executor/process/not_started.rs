@@ -19,9 +19,9 @@ pub enum Cause {
     NotFound,
     /// There is one, and the system does not run it.
     NotExecutable,
-    /// The system gives no new namespaces: with less than the whole sandbox it could run.
-    NoNamespaces,
-    /// Anything else: the sandbox, the directory, the helper.
+    /// The sandbox cannot be built, or refuses.
+    NotConfined,
+    /// Anything else: the directory, the helper.
     Other,
 }
 
@@ -52,12 +52,12 @@ impl Cause {
         match self {
             Self::NotFound => b'f',
             Self::NotExecutable => b'x',
-            Self::NoNamespaces => b'n',
+            Self::NotConfined => b'n',
             Self::Other => b'o',
         }
     }
 
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::NotFound, Self::NotExecutable, Self::NoNamespaces, Self::Other].into_iter().find(|c| c.to_byte() == byte)
+        [Self::NotFound, Self::NotExecutable, Self::NotConfined, Self::Other].into_iter().find(|c| c.to_byte() == byte)
     }
 }

@@ -1,7 +1,7 @@
 //! A process in namespaces of its own.
 
 use super::step::Step;
-use crate::executor::process::{Cause, NotStarted};
+use crate::executor::process::NotStarted;
 use rustix::process::{
     DumpableBehavior, Gid, Pid, Signal, Uid, getegid, geteuid, set_dumpable_behavior, set_parent_process_death_signal,
     setsid,
@@ -43,10 +43,7 @@ pub(super) fn clone_into_new(network: bool) -> Result<Side, NotStarted> {
     // a thread left behind.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
     match pid {
-        ..0 => {
-            let refused = Err(io::Error::last_os_error()).step("create namespaces");
-            refused.map_err(|refused| NotStarted { cause: Cause::NoNamespaces, ..refused })
-        }
+        ..0 => Err(io::Error::last_os_error()).step("create namespaces"),
         0 => Ok(Side::Init),
         _ => Pid::from_raw(pid as i32).map(Side::Helper).ok_or(io::ErrorKind::Other).step("create namespaces"),
     }

@@ -1,12 +1,12 @@
 //! What could not be done. Every step of building a sandbox ends the start with its own sentence.
 
-use crate::executor::process::NotStarted;
+use crate::executor::process::{Cause, NotStarted};
 use std::fmt;
 use std::io;
 
 /// The sandbox itself refuses, for a reason that is not the system's.
 pub(super) fn refused(reason: impl fmt::Display) -> NotStarted {
-    NotStarted::other(format!("sandbox: {reason}"))
+    NotStarted { cause: Cause::NotConfined, text: format!("sandbox: {reason}") }
 }
 
 /// Names the step that a result belongs to.
