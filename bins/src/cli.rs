@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Run a command in the sandbox, or without one say how well commands can be confined here: full, degraded, none.
     Sandbox(SandboxArguments),
+    /// Look at the configuration, the keys and the sandbox; exit code 0 only if nothing is broken.
+    Doctor(DoctorArguments),
 }
 
 /// Arguments of `llmx sandbox`.
@@ -50,6 +52,14 @@ pub(crate) struct SandboxArguments {
     /// The command and its arguments.
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Arguments of `llmx doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// For a program: one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `llmx proto`.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod doctor;
 mod exit;
 mod logging;
 mod proto;
@@ -24,5 +25,6 @@ fn main() -> ExitCode {
         cli::Command::Proto(arguments) => proto::run(&cli.config, &arguments),
         cli::Command::Demo(arguments) => demo::run(&cli.config, &arguments),
         cli::Command::Sandbox(arguments) => sandbox::run(&cli.config, &arguments),
+        cli::Command::Doctor(arguments) => doctor::run(&cli.config, &arguments),
     }
 }

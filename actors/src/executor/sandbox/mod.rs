@@ -39,6 +39,7 @@ mod syscalls;
 mod walls;
 
 pub use description::{NETWORK_DISABLED, Sandbox, Strength};
+pub use path_rules::{LEAST_LANDLOCK_ABI, landlock_abi};
 pub use probe::{Probe, enforcement};
 pub(crate) use probe::{is_probe, run_probe};
 pub(crate) use status::{Status, StatusReader};

@@ -15,6 +15,19 @@ use std::path::{Path, PathBuf};
 /// What is tried, the best first. Below ABI 3 anybody may truncate any file, so that is the least.
 const LEVELS: [ABI; 4] = [ABI::V9, ABI::V6, ABI::V5, ABI::V3];
 
+/// The least Landlock ABI that a sandbox is made of.
+pub const LEAST_LANDLOCK_ABI: u32 = 3;
+
+/// The Landlock ABI of this kernel (`landlock(7)`); `None` without Landlock, or where it is switched off.
+#[must_use]
+pub fn landlock_abi() -> Option<u32> {
+    const VERSION: libc::c_uint = 1;
+    #[expect(unsafe_code, reason = "the crate keeps the number to itself")]
+    // SAFETY: with this flag the kernel takes no structure and only answers.
+    let abi = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
+    u32::try_from(abi).ok().filter(|abi| *abi > 0)
+}
+
 /// Files that take writes under every policy.
 const DEVICES: [&str; 6] = ["/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"];
 
