@@ -135,7 +135,7 @@ impl Op {
 #[serde(default)]
 pub struct ConfigureSession {
     /// The session's directory; absolute.
-    #[serde(deserialize_with = "required_path")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "required_path")]
     pub cwd: Option<PathBuf>,
     /// The model's name.
     #[serde(skip_serializing_if = "Option::is_none")]

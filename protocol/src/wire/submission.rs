@@ -123,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn a_submission_that_was_written_is_the_same_when_it_is_read() {
+        for op in [r#"{"type":"configure_session"}"#, r#"{"type":"configure_session","cwd":"/w","model":"m"}"#] {
+            let submission = Submission::parse(format!(r#"{{"id":"a","op":{op}}}"#).as_bytes()).unwrap();
+            let written = serde_json::to_vec(&submission).unwrap();
+            assert_eq!(Submission::parse(&written), Ok(submission), "{op}");
+        }
+    }
+
+    #[test]
     fn unknown_fields_are_ignored() {
         let line = br#"{"id":"a","op":{"type":"interrupt","why":"because"},"extra":[1]}"#;
         assert_eq!(Submission::parse(line).unwrap().op, Op::Interrupt);
