@@ -90,6 +90,8 @@ fn every_key_in_use_is_read() {
         model_reasoning_summary = "none"
         model_verbosity = "low"
         model_context_window = 1000
+        model_auto_compact_token_limit = 900
+        compact_prompt = "sum up"
         approval_policy = "on-failure"
         sandbox_mode = "workspace-write"
         allow_degraded_sandbox = true
@@ -124,6 +126,8 @@ fn every_key_in_use_is_read() {
         model_reasoning_summary: ReasoningSummary::None,
         model_verbosity: Some(Verbosity::Low),
         model_context_window: Some(1000),
+        model_auto_compact_token_limit: Some(900),
+        compact_prompt: Some("sum up".to_owned()),
         approval_policy: AskForApproval::OnFailure,
         sandbox_policy: SandboxPolicy::WorkspaceWrite {
             writable_roots: vec![PathBuf::from("/a")],

@@ -6,6 +6,10 @@ use std::fmt::Write;
 /// The built-in system text. Short on purpose: it is paid for with every request.
 pub const BASE_INSTRUCTIONS: &str = include_str!("base_instructions.md");
 
+/// How the user's instructions begin in the conversation.
+const INSTRUCTIONS_FOR: &str = "# AGENTS.md instructions for ";
+const ENVIRONMENT: &str = "<environment_context>";
+
 /// What a conversation begins with: the application's instructions, the user's, and where it all happens.
 #[must_use]
 pub fn initial_items(settings: &Settings) -> Vec<ResponseItem> {
@@ -15,11 +19,17 @@ pub fn initial_items(settings: &Settings) -> Vec<ResponseItem> {
     }
     if let Some(text) = filled(settings.user_instructions.as_deref()) {
         let cwd = settings.cwd.display();
-        let text = format!("# AGENTS.md instructions for {cwd}\n\n<INSTRUCTIONS>\n{text}\n</INSTRUCTIONS>");
+        let text = format!("{INSTRUCTIONS_FOR}{cwd}\n\n<INSTRUCTIONS>\n{text}\n</INSTRUCTIONS>");
         items.push(ResponseItem::message("user", &text));
     }
     items.push(ResponseItem::message("user", &environment(settings, None)));
     items
+}
+
+/// Whether a user's message is llmx's own: what the model is told before the first input, or of a change of it.
+#[must_use]
+pub fn is_context(text: &str) -> bool {
+    text.starts_with(INSTRUCTIONS_FOR) || text.starts_with(ENVIRONMENT)
 }
 
 /// The environment, as far as it changed since the model was last told; nothing if it did not.
@@ -54,7 +64,7 @@ fn environment(now: &Settings, told: Option<&Settings>) -> String {
 }
 
 fn environment_of(lines: &str) -> String {
-    format!("<environment_context>\n{lines}</environment_context>")
+    format!("{ENVIRONMENT}\n{lines}</environment_context>")
 }
 
 fn network(policy: &SandboxPolicy) -> bool {

@@ -12,6 +12,8 @@ struct Node {
     items: Vec<ResponseItem>,
     /// The id under which the model's server keeps everything up to and including this node, if it does.
     stored_as: Option<ResponseId>,
+    /// The size of everything up to and including this node in tokens, where the server counted it.
+    tokens: Option<i64>,
 }
 
 /// What is sent with a request.
@@ -27,10 +29,31 @@ impl History {
     /// This history and then `items`. `stored_as`: the id under which the server keeps all of it.
     #[must_use]
     pub fn with(&self, items: Vec<ResponseItem>, stored_as: Option<ResponseId>) -> Self {
-        if items.is_empty() && stored_as.is_none() {
+        self.with_counted(items, stored_as, None)
+    }
+
+    /// As [`with`](Self::with); `tokens`: what the server says that all of it takes of the model's window.
+    #[must_use]
+    pub fn with_counted(&self, items: Vec<ResponseItem>, stored_as: Option<ResponseId>, tokens: Option<i64>) -> Self {
+        if items.is_empty() && stored_as.is_none() && tokens.is_none() {
             return self.clone();
         }
-        Self(Some(Arc::new(Node { before: self.clone(), items, stored_as })))
+        Self(Some(Arc::new(Node { before: self.clone(), items, stored_as, tokens })))
+    }
+
+    /// What this history takes of the model's window, in tokens, as far as a server has counted.
+    #[must_use]
+    pub fn tokens(&self) -> Option<i64> {
+        self.nodes().find_map(|node| node.tokens)
+    }
+
+    /// The history before the last addition, and what that added.
+    #[must_use]
+    pub fn before_last(&self) -> (Self, Vec<ResponseItem>) {
+        match &self.0 {
+            Some(last) => (last.before.clone(), last.items.clone()),
+            None => (Self::default(), Vec::new()),
+        }
     }
 
     /// A history whose beginning only the server has.
@@ -151,6 +174,16 @@ mod tests {
         assert!(!kept.is_whole());
         assert!(History::default().is_whole());
         assert!(History::default().with(said(&["a"]), Some("r1".into())).is_whole());
+    }
+
+    #[test]
+    fn the_size_is_what_a_server_counted_last() {
+        let counted = History::default().with_counted(said(&["a"]), None, Some(7));
+        let longer = counted.with(said(&["b", "c"]), None);
+        assert_eq!((History::default().tokens(), counted.tokens(), longer.tokens()), (None, Some(7), Some(7)));
+        let (before, last) = longer.before_last();
+        assert_eq!((before.items().len(), last.len()), (1, 2));
+        assert_eq!(longer.with_counted(Vec::new(), None, Some(9)).tokens(), Some(9));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! in as arguments; what is to be done goes out as values. `llmx-actors` carries them out.
 
 pub mod command;
+pub mod compaction;
 pub mod context;
 pub mod framing;
 pub mod history;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod captured_streams;
+mod compaction;
 mod config;
 mod context;
 mod faults;

@@ -53,6 +53,10 @@ pub struct Config {
     pub model_verbosity: Option<Verbosity>,
     /// The model's context window in tokens, where the model table is wrong or silent.
     pub model_context_window: Option<i64>,
+    /// From how many tokens on a conversation is summed up; `None`: nine tenths of the window; 0: never.
+    pub model_auto_compact_token_limit: Option<i64>,
+    /// Replaces the built-in text that asks for a summary.
+    pub compact_prompt: Option<String>,
     /// When a person is asked before a command runs.
     pub approval_policy: AskForApproval,
     /// What a command may touch: `sandbox_mode` with, for `workspace-write`, the `sandbox_workspace_write` table.
@@ -147,6 +151,8 @@ fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
         model_reasoning_summary: file.model_reasoning_summary.unwrap_or_default(),
         model_verbosity: file.model_verbosity,
         model_context_window: file.model_context_window,
+        model_auto_compact_token_limit: file.model_auto_compact_token_limit,
+        compact_prompt: file.compact_prompt,
         approval_policy: file.approval_policy.unwrap_or_default(),
         user_instructions: file.user_instructions,
         project_doc: ProjectDocOptions {

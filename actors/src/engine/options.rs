@@ -117,6 +117,8 @@ fn defaults(config: &Arc<Config>, notices: Vec<String>, confining: Arc<dyn Confi
         summary: Some(config.model_reasoning_summary),
         verbosity: config.model_verbosity,
         context_window: config.model_context_window,
+        auto_compact_limit: config.model_auto_compact_token_limit,
+        compact_prompt: config.compact_prompt.clone(),
         user_instructions: config.user_instructions.clone(),
         developer_instructions: config.developer_instructions.clone(),
         base_instructions: None,

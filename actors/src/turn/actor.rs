@@ -14,7 +14,7 @@ use llmx_protocol::{
     machine::{
         gate::Origin,
         settings::Settings,
-        turn::{self, Effect, Input, TurnStart},
+        turn::{self, Effect, Input, Purpose, TurnStart},
     },
     model::{
         failure::Failure,
@@ -56,6 +56,7 @@ pub struct Turn {
     turn: TurnId,
     submission: SubmissionId,
     settings: Arc<Settings>,
+    purpose: Purpose,
     conversation: String,
     machine: turn::Turn,
     model: Option<Addr<ModelStream>>,
@@ -73,6 +74,7 @@ impl Turn {
             turn: parts.start.turn,
             submission: parts.start.submission.clone(),
             settings: parts.start.settings.clone(),
+            purpose: parts.start.purpose,
             conversation: parts.start.session.to_string(),
             machine: turn::Turn::new(parts.start.clone()),
             parts,
@@ -163,13 +165,18 @@ impl Turn {
             model: settings.model.clone(),
             instructions: settings.base_instructions.clone().unwrap_or_else(|| BASE_INSTRUCTIONS.to_owned()),
             tools: tool::specs_json(),
+            may_call: self.purpose == Purpose::Work,
             parallel_tool_calls: false,
             reasoning: thinks.then_some(Reasoning { effort: settings.effort, summary: settings.summary }),
             store: settings.stored_responses,
             previous_response_id: prompt.previous.clone(),
             prompt_cache_key: Some(self.conversation.clone()),
             verbosity: settings.verbosity,
-            output_schema: settings.output_schema.as_ref().map(|schema| schema.to_string().into()),
+            output_schema: settings
+                .output_schema
+                .as_ref()
+                .filter(|_| self.purpose == Purpose::Work)
+                .map(|schema| schema.to_string().into()),
         }
     }
 

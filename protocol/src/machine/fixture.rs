@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// Commands run confined, and nobody is asked unless one is to run unconfined.
-pub(super) fn defaults() -> Defaults {
+pub(crate) fn defaults() -> Defaults {
     Defaults {
         model: "a-model".into(),
         model_provider: "here".into(),
@@ -25,6 +25,8 @@ pub(super) fn defaults() -> Defaults {
         summary: None,
         verbosity: None,
         context_window: Some(1000),
+        auto_compact_limit: None,
+        compact_prompt: None,
         user_instructions: None,
         developer_instructions: None,
         project_doc: ProjectDocOptions::default(),
@@ -39,13 +41,13 @@ pub(super) fn defaults() -> Defaults {
     }
 }
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let op = ConfigureSession { cwd: Some("/work".into()), ..ConfigureSession::default() };
     Settings::configure(&op, &defaults()).unwrap()
 }
 
 /// The wire name of an event.
-pub(super) fn name(msg: &EventMsg) -> String {
+pub(crate) fn name(msg: &EventMsg) -> String {
     serde_json::to_value(msg).unwrap()["type"].as_str().unwrap().to_owned()
 }
 

@@ -15,4 +15,4 @@ pub mod task;
 pub mod turn;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

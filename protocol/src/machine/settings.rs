@@ -40,6 +40,10 @@ pub struct Defaults {
     pub verbosity: Option<Verbosity>,
     /// The model's window in tokens.
     pub context_window: Option<i64>,
+    /// From how many tokens on a conversation is summed up; 0: never.
+    pub auto_compact_limit: Option<i64>,
+    /// Replaces the built-in text that asks for a summary.
+    pub compact_prompt: Option<String>,
     /// Instructions of the user.
     pub user_instructions: Option<String>,
     /// Instructions of the application.
@@ -122,6 +126,10 @@ pub struct Settings {
     pub verbosity: Option<Verbosity>,
     /// The model's window in tokens.
     pub context_window: Option<i64>,
+    /// From how many tokens on a conversation is summed up; 0: never.
+    pub auto_compact_limit: Option<i64>,
+    /// Replaces the built-in text that asks for a summary.
+    pub compact_prompt: Option<String>,
     /// Instructions of the user.
     pub user_instructions: Option<String>,
     /// Instructions of the application.
@@ -163,6 +171,8 @@ impl Settings {
             summary: op.model_reasoning_summary.or(defaults.summary),
             verbosity: defaults.verbosity,
             context_window: defaults.context_window,
+            auto_compact_limit: defaults.auto_compact_limit,
+            compact_prompt: filled(op.compact_prompt.as_ref()).or(filled(defaults.compact_prompt.as_ref())).cloned(),
             user_instructions: local_files::user_instructions(
                 op.user_instructions.as_deref().or(defaults.user_instructions.as_deref()),
                 &cwd,
@@ -186,6 +196,14 @@ impl Settings {
     #[must_use]
     pub fn window(&self) -> Option<i64> {
         self.context_window.or(family::of(&self.model).context_window)
+    }
+
+    /// From how many tokens on the conversation is summed up before the model is asked again: as configured, or nine
+    /// tenths of the window. `None`: never.
+    #[must_use]
+    pub fn compacts_at(&self) -> Option<i64> {
+        let nine_tenths = || self.window().map(|window| window / 10 * 9);
+        self.auto_compact_limit.or_else(nine_tenths).filter(|limit| *limit > 0)
     }
 
     /// These settings with those of a `user_turn`.
@@ -219,6 +237,11 @@ impl Settings {
             ..self.clone()
         })
     }
+}
+
+/// A blank text says nothing.
+fn filled(text: Option<&String>) -> Option<&String> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 fn absolute(cwd: &Path) -> Result<PathBuf, String> {

@@ -113,6 +113,7 @@ mod tests {
             model: "m".into(),
             instructions: String::new(),
             tools: "[]".into(),
+            may_call: true,
             parallel_tool_calls: false,
             reasoning: None,
             store: true,

@@ -1,5 +1,5 @@
 //! Input goes on from where the conversation ended, or from the bookmark that it names: the model is shown exactly what
-//! it had been shown and had said by then, whatever happened since.
+//! it had been shown and had said by then, whatever happened since. What a summary leads to is a rule of its own.
 
 use crate::{
     script::any_script,
@@ -8,6 +8,7 @@ use crate::{
 };
 use llmx_protocol::{
     ids::ResponseId,
+    machine::turn::Purpose,
     model::item::{ItemBody, ResponseItem},
     wire::{event::EventMsg, op::Op},
 };
@@ -28,6 +29,7 @@ proptest! {
         for task in trace.tasks() {
             let (Some(first), Some(from)) = (task.requests().next(), goes_on_from(&trace, &task)) else { continue };
             match places.get(&from) {
+                Some(place) if place.request.purpose == Purpose::Summary => {}
                 Some(place) => goes_on(first, place)?,
                 None => prop_assert_eq!(first.whole.len(), 2, "of an unknown past only the server has anything"),
             }
@@ -49,7 +51,8 @@ proptest! {
         let tasks = trace.tasks();
         for (last, task) in tasks.iter().zip(tasks.iter().skip(1)) {
             let (Some(first), None) = (task.requests().next(), goes_on_from(&trace, task)) else { continue };
-            if is_named_once(&trace, task) && let Some(before) = last_request(last) {
+            let before = last_request(last).filter(|request| request.purpose == Purpose::Work);
+            if is_named_once(&trace, task) && let Some(before) = before {
                 prop_assert!(starts_with(&first.whole, &before.whole), "{:?} forgets {:?}", task.task, before.turn);
             }
         }
@@ -63,10 +66,11 @@ proptest! {
             let mut here = None;
             for seen in task.seen {
                 if let Some(EventMsg::TurnComplete { response_id: Some(id) }) = seen.msg() {
-                    here = places.get(id);
+                    here = places.get(id).filter(|place| place.request.purpose == Purpose::Work);
                 } else if let (Some(place), Some(next)) = (&here, seen.request()) {
                     let rest = follows(next, place)?;
-                    prop_assert_eq!(rest.len(), 0, "{:?} is told more than outputs", next.turn);
+                    let wish_for_a_summary = usize::from(next.purpose == Purpose::Summary);
+                    prop_assert_eq!(rest.len(), wish_for_a_summary, "{:?} is told more than outputs", next.turn);
                     here = None;
                 }
             }
@@ -126,12 +130,14 @@ fn is_named_once(trace: &Trace, task: &TaskRun<'_>) -> bool {
     inputs(trace, task).count() == 1
 }
 
+/// A `compact` goes on from the end, as input without a bookmark does.
 fn inputs<'t>(trace: &'t Trace, task: &TaskRun<'t>) -> impl Iterator<Item = Option<&'t ResponseId>> {
     let name = task.submission;
     trace.seen.iter().filter_map(move |seen| match seen {
         Seen::Taken(Ok(s)) if s.id == *name => match &s.op {
             Op::UserInput { last_response_id, .. } => Some(last_response_id.as_ref()),
             Op::UserTurn(turn) => Some(turn.last_response_id.as_ref()),
+            Op::Compact => Some(None),
             _ => None,
         },
         _ => None,

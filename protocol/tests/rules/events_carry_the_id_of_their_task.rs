@@ -27,11 +27,13 @@ proptest! {
     }
 
     #[test]
-    fn a_task_is_named_after_user_input(script in any_script()) {
+    fn a_task_is_named_after_what_the_ui_asked(script in any_script()) {
         let trace = world::run(&script);
         for task in trace.tasks() {
             let starts_it = |seen: &Seen| match seen {
-                Seen::Taken(Ok(s)) => s.id == *task.submission && matches!(s.op, Op::UserInput { .. } | Op::UserTurn(_)),
+                Seen::Taken(Ok(s)) => {
+                    s.id == *task.submission && matches!(s.op, Op::UserInput { .. } | Op::UserTurn(_) | Op::Compact)
+                }
                 _ => false,
             };
             prop_assert!(trace.seen[..task.at].iter().any(starts_it), "{:?} was never asked for", task.submission);

@@ -81,7 +81,7 @@ fn check(
             let aborts = *decision == ReviewDecision::Abort;
             if settles { answers.is_empty() } else { refused || aborts && answers.is_empty() }
         }
-        Op::UserInput { .. } | Op::UserTurn(_) => {
+        Op::UserInput { .. } | Op::UserTurn(_) | Op::Compact => {
             // A task that died before it started has only its end.
             let heard_of = matches!(answers.first(), Some(EventMsg::TaskStarted { .. } | EventMsg::TurnAborted { .. }));
             refused || heard_of

@@ -114,6 +114,7 @@ fn late_for_a_task(turn: TurnId) -> Vec<task::Input> {
         response_id: Some("late".into()),
         outputs: Vec::new(),
         last_message: None,
+        context_tokens: None,
         used: TokenUsage::default(),
     };
     vec![task::Input::TurnEnded { turn, end }, task::Input::TurnCrashed { turn, why: "late".into() }]

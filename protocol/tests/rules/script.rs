@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) request_retries: u32,
     pub(crate) stream_retries: u32,
     pub(crate) approval_timeout: Option<Duration>,
+    /// From how many items on a conversation is summed up.
+    pub(crate) auto_compact_limit: Option<i64>,
     pub(crate) hide_summaries: bool,
     pub(crate) show_raw: bool,
 }
@@ -88,6 +90,7 @@ pub(crate) enum Say {
     Interrupt,
     Decide { which: Which, decision: ReviewDecision, patch: bool },
     Override { approval: Option<AskForApproval>, absolute: bool },
+    Compact,
     Shutdown,
     NotBuilt,
     BadLine,
@@ -318,6 +321,7 @@ impl Setup {
             approval_timeout: *dice.of(&[None, None, Some(Duration::from_secs(30))]),
             hide_summaries: !dice.tenths(5),
             show_raw: !dice.tenths(5),
+            auto_compact_limit: *dice.of(&[None, None, Some(12), Some(6)]),
         }
     }
 }
@@ -351,7 +355,7 @@ impl Step {
 
 impl Say {
     fn read(dice: &mut Dice) -> Self {
-        match dice.shared(&[(8, 0), (20, 1), (1, 2), (1, 3), (1, 4), (2, 5), (1, 6), (1, 7), (1, 8)]) {
+        match dice.shared(&[(8, 0), (20, 1), (1, 2), (1, 3), (1, 4), (2, 5), (1, 6), (1, 7), (1, 8), (1, 9)]) {
             0 => Self::UserInput { from: From::read(dice) },
             1 => Self::Decide {
                 which: Which::read(dice),
@@ -377,6 +381,7 @@ impl Say {
                 sandbox: dice.sandbox_policy(),
                 absolute: dice.tenths(8),
             },
+            8 => Self::Compact,
             _ => {
                 if dice.tenths(7) {
                     Self::BadLine

@@ -6,7 +6,7 @@ use crate::{
     world,
 };
 use llmx_protocol::{
-    machine::{approval::Answer, session::SessionEnd},
+    machine::{approval::Answer, session::SessionEnd, turn::Purpose},
     wire::event::{AbortReason, EventMsg},
 };
 use proptest::{
@@ -27,6 +27,9 @@ fn scripts_reach_what_the_rules_speak_of() {
     check("requests", 700, &|s| s.request().is_some());
     check("further tries", 50, &|s| s.request().is_some_and(|r| r.attempt.0 > 1));
     check("later turns", 150, &|s| s.request().is_some_and(|r| r.turn.0 > 3));
+    let for_a_summary = |s: &Seen| s.request().is_some_and(|r| r.purpose == Purpose::Summary);
+    check("summaries", 100, &for_a_summary);
+    check("further tries of summaries", 5, &|s| for_a_summary(s) && s.request().is_some_and(|r| r.attempt.0 > 1));
     check("questions", 80, &|s| matches!(s, Seen::Asked { .. }));
     check("approvals", 15, &|s| matches!(s, Seen::Answered { answer: Answer::Approved, .. }));
     check("denials", 15, &|s| matches!(s, Seen::Answered { answer: Answer::Denied, .. }));
@@ -39,7 +42,7 @@ fn scripts_reach_what_the_rules_speak_of() {
         check(reason.as_str(), 10, &|s| s.msg() == Some(&EventMsg::TurnAborted { reason }));
     }
     let superseded = |m: &EventMsg| matches!(m, EventMsg::StreamError { superseded, .. } if !superseded.is_empty());
-    check("items taken back", 10, &|s| s.msg().is_some_and(superseded));
+    check("items taken back", 5, &|s| s.msg().is_some_and(superseded));
     check("bookmarks", 200, &|s| matches!(s.msg(), Some(EventMsg::TurnComplete { .. })));
     let ended = |t: &&Trace| t.close.end == Some(SessionEnd::Closed);
     assert!(traces.iter().filter(ended).count() > 200, "sessions end");

@@ -6,6 +6,7 @@ use llmx_protocol::{
     machine::{
         approval::{Answer, CallKey, Question},
         session::SessionEnd,
+        turn::Purpose,
     },
     model::{
         failure::Failure,
@@ -98,6 +99,7 @@ pub(crate) enum Seen {
 pub(crate) struct Request {
     pub(crate) task: TaskId,
     pub(crate) turn: TurnId,
+    pub(crate) purpose: Purpose,
     pub(crate) attempt: Attempt,
     pub(crate) at: Duration,
     pub(crate) request_retries: u32,

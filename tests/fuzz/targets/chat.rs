@@ -17,7 +17,8 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<ModelEvent>, R
 
 fuzz_target!(|input: &[u8]| {
     let (events, outcome) = decode([input]);
-    let mut order = Order::new(LIMITS.max_items);
+    let message_and_thoughts = 2;
+    let mut order = Order::new(LIMITS.max_items + message_and_thoughts);
     events.iter().for_each(|event| order.check(event));
     assert_eq!(outcome.is_ok(), order.is_completed());
     assert_eq!(decode(llmx_fuzz::chunks(input)), (events, outcome));

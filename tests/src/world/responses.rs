@@ -77,8 +77,14 @@ impl Response {
     /// The response, whole and well.
     #[must_use]
     pub fn completed(self) -> Answer {
-        let usage = json!({"input_tokens": 10, "input_tokens_details": {"cached_tokens": 4}, "output_tokens": 5,
-            "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 15});
+        self.completed_at(15)
+    }
+
+    /// The response, whole and well; with it the conversation takes this many tokens.
+    #[must_use]
+    pub fn completed_at(self, tokens: i64) -> Answer {
+        let usage = json!({"input_tokens": tokens - 5, "input_tokens_details": {"cached_tokens": 4}, "output_tokens": 5,
+            "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": tokens});
         let response = json!({"id": self.id, "status": "completed", "usage": usage});
         self.ended_by(json!({"type": "response.completed", "response": response}))
     }

@@ -6,7 +6,11 @@ use crate::{
     history::History,
     ids::{CallId, ResponseId, SubmissionId},
     local_files::{self, LocalFiles},
-    machine::{approval::Resolution, settings::Settings, task::TaskStart},
+    machine::{
+        approval::Resolution,
+        settings::Settings,
+        task::{TaskStart, Work},
+    },
     model::item::{ContentPart, ResponseItem},
     wire::{
         decision::ReviewDecision,
@@ -47,6 +51,10 @@ impl Session {
                     let start = self.prepare(&id, &turn.items, turn.last_response_id.as_ref(), Some(settings))?;
                     Ok(Prepared { schema, ..start })
                 });
+                self.start_task(Submission { id, op }, start, out);
+            }
+            Op::Compact => {
+                let start = self.prepare_compaction(&id);
                 self.start_task(Submission { id, op }, start, out);
             }
             Op::OverrideTurnContext(change) => match self.settings().and_then(|s| s.overridden(&change)) {
@@ -104,10 +112,21 @@ impl Session {
         Ok(Prepared {
             settings,
             point,
-            message: message_of(items, &*self.defaults.files)?,
-            input: items.to_vec(),
+            message: Some(message_of(items, &*self.defaults.files)?),
+            work: Work::Answer(items.to_vec()),
             schema: None,
         })
+    }
+
+    fn prepare_compaction(&self, id: &SubmissionId) -> Result<Prepared, String> {
+        if self.memory.names_a_task(id) {
+            return Err(used(id));
+        }
+        if self.memory.head.history.is_empty() {
+            return Err("there is no conversation to compact yet".into());
+        }
+        let settings = self.settings()?;
+        Ok(Prepared { settings, point: None, message: None, work: Work::Compact, schema: None })
     }
 
     fn bookmark(&self, id: &ResponseId, settings: &Settings) -> Result<Point, String> {
@@ -129,18 +148,12 @@ impl Session {
             return;
         }
         let point = prepared.point.unwrap_or_else(|| self.memory.head.clone());
-        let told = Arc::new(prepared.settings.clone());
-        let mut items = match &point.told {
-            None => context::initial_items(&prepared.settings),
-            Some(before) => context::changed_environment(&prepared.settings, before).into_iter().collect(),
-        };
-        items.push(prepared.message);
-        let history = point.history.with(items, None);
+        let head = told(point, prepared.message, &prepared.settings);
         let task = self.memory.last_task.next();
         if matches!(submission.op, Op::UserTurn(_)) {
             self.record(Record::Overridden(Box::new(prepared.settings.clone())), out);
         }
-        let head = Point { history: history.clone(), told: Some(told) };
+        let history = head.history.clone();
         self.record(Record::TaskStarted(task, submission.id.clone(), head), out);
         self.running = Some(super::Running { task, submission: submission.id.clone(), stopping: None, crashed: None });
         out.push(Effect::StartTask(Box::new(TaskStart {
@@ -149,7 +162,7 @@ impl Session {
             session: self.id.clone(),
             settings: Arc::new(Settings { output_schema: prepared.schema, ..prepared.settings }),
             history,
-            input: prepared.input,
+            work: prepared.work,
             first_turn: self.memory.last_turn.next(),
             used: self.memory.used,
             seed: seed_of(self.seed, task),
@@ -183,9 +196,22 @@ impl Session {
 struct Prepared {
     settings: Settings,
     point: Option<Point>,
-    message: ResponseItem,
-    input: Vec<UserInput>,
+    message: Option<ResponseItem>,
+    work: Work,
     schema: Option<Arc<serde_json::Value>>,
+}
+
+/// The conversation with a message of the user, and what the model must know before it.
+fn told(point: Point, message: Option<ResponseItem>, settings: &Settings) -> Point {
+    let Some(message) = message else {
+        return point;
+    };
+    let mut items = match &point.told {
+        None => context::initial_items(settings),
+        Some(before) => context::changed_environment(settings, before).into_iter().collect(),
+    };
+    items.push(message);
+    Point { history: point.history.with(items, None), told: Some(Arc::new(settings.clone())) }
 }
 
 fn used(id: &SubmissionId) -> String {

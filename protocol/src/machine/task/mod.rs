@@ -1,12 +1,17 @@
 //! One task: turns, until one leaves nothing to feed back. Its events begin with `task_started` and end with exactly
 //! one of `task_complete` and `error`.
+//!
+//! Where the conversation has outgrown its limit a turn that sums it up comes first; see `summary`.
 
+mod summary;
+
+use self::summary::Summing;
 use super::{
     deadline::Deadlines,
     retry::RetryPolicy,
     session::Point,
     settings::Settings,
-    turn::{Outcome, STOP_DEADLINE, TurnEnd, TurnStart},
+    turn::{Outcome, Purpose, STOP_DEADLINE, TurnEnd, TurnStart},
 };
 use crate::{
     history::{History, Prompt},
@@ -32,14 +37,23 @@ pub struct TaskStart {
     pub settings: Arc<Settings>,
     /// The conversation, with the new input at its end.
     pub history: History,
-    /// The new input, for the UI.
-    pub input: Vec<UserInput>,
+    /// What it is to do.
+    pub work: Work,
     /// The number of its first turn.
     pub first_turn: TurnId,
     /// Tokens that the session used before.
     pub used: TokenUsage,
     /// Spreads retries; anything.
     pub seed: u64,
+}
+
+/// What a task is to do.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Answer this input, which is the last addition to the history.
+    Answer(Vec<UserInput>),
+    /// Sum the conversation up.
+    Compact,
 }
 
 /// What can happen to a task.
@@ -120,6 +134,10 @@ pub struct Task {
     turn: TurnId,
     history: History,
     used: TokenUsage,
+    /// The turn that runs sums the conversation up.
+    summing: Option<Summing>,
+    /// Nothing was asked since the conversation was summed up.
+    just_compacted: bool,
     stop: Option<AbortReason>,
     deadlines: Deadlines<Due>,
 }
@@ -133,6 +151,8 @@ impl Task {
             turn: start.first_turn,
             history: start.history.clone(),
             used: start.used,
+            summing: None,
+            just_compacted: false,
             stop: None,
             deadlines: Deadlines::default(),
             start,
@@ -187,55 +207,77 @@ impl Task {
         self.show_input(out);
         match self.stop {
             Some(_) => self.end(out),
-            None => self.start_turn(out),
+            None => self.ask(out),
         }
     }
 
     fn show_input(&self, out: &mut Vec<Effect>) {
+        let Work::Answer(input) = &self.start.work else {
+            return;
+        };
         let item = TurnItem::UserMessage {
             id: ItemId::from(format!("item_{}_user", self.start.task)),
-            content: self.start.input.clone(),
+            content: input.clone(),
         };
         let item = ItemEvent { thread_id: self.start.session.clone(), turn_id: self.start.submission.clone(), item };
         out.push(Effect::Publish(EventMsg::ItemStarted(item.clone())));
         out.push(Effect::Publish(EventMsg::ItemCompleted(item)));
-        out.push(Effect::Publish(user_message(&self.start.input)));
+        out.push(Effect::Publish(user_message(input)));
     }
 
-    fn start_turn(&mut self, out: &mut Vec<Effect>) {
+    /// The next request, after a summary where one is due.
+    fn ask(&mut self, out: &mut Vec<Effect>) {
+        if self.is_to_be_summed_up() {
+            self.sum_up(out);
+        } else {
+            self.start_turn(Purpose::Work, &self.history.clone(), out);
+        }
+    }
+
+    fn start_turn(&mut self, purpose: Purpose, history: &History, out: &mut Vec<Effect>) {
         let settings = &self.start.settings;
         let start = TurnStart {
             turn: self.turn,
             session: self.start.session.clone(),
             submission: self.start.submission.clone(),
             settings: settings.clone(),
+            purpose,
             retry: RetryPolicy {
                 request_max: settings.provider.request_max_retries,
                 stream_max: settings.provider.stream_max_retries,
                 seed: self.start.seed.wrapping_add(self.turn.0),
             },
             used: self.used,
-            history_is_whole: self.history.is_whole(),
+            history_is_whole: history.is_whole(),
         };
-        out.push(Effect::StartTurn(Box::new(start), self.history.prompt(settings.stored_responses)));
+        out.push(Effect::StartTurn(Box::new(start), history.prompt(settings.stored_responses)));
     }
 
     fn turn_ended(&mut self, end: TurnEnd, out: &mut Vec<Effect>) {
         self.deadlines.clear(Due::Stop);
         self.used = end.used;
+        match self.summing.take() {
+            Some(summing) => self.summed_up(summing, end, out),
+            None => self.answered(end, out),
+        }
+    }
+
+    fn answered(&mut self, end: TurnEnd, out: &mut Vec<Effect>) {
         let feeds_back = !end.outputs.is_empty();
         let stored_as = end.response_id.clone().filter(|_| self.start.settings.stored_responses);
-        self.history = self.history.with(end.said, stored_as).with(end.outputs, None);
+        self.history = self.history.with_counted(end.said, stored_as, end.context_tokens).with(end.outputs, None);
         match end.outcome {
             Outcome::Failed(message) => self.fail(message, out),
+            Outcome::Overflowed(message) => self.overflowed(message, out),
             Outcome::Stopped => self.end(out),
             Outcome::Completed => {
+                self.just_compacted = self.just_compacted && self.over_limit().is_some();
                 self.turn_completed(end.response_id, out);
                 match (self.stop, feeds_back) {
                     (Some(_), _) => self.end(out),
                     (None, true) => {
                         self.turn = self.turn.next();
-                        self.start_turn(out);
+                        self.ask(out);
                     }
                     (None, false) => {
                         let done = EventMsg::TaskComplete { last_agent_message: end.last_message };
@@ -309,131 +351,4 @@ pub fn aborted(reason: AbortReason) -> Vec<EventMsg> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{machine::fixture, model::item::ResponseItem};
-    use std::time::Duration;
-
-    /// Tells a task what the words say and compares what it does. `turn:2:done` is the end of turn 2, `turn:2:fed` one
-    /// with an output to feed back; `+5s` lets time pass. Its first events are left out.
-    fn check(script: &str, expected: &str) {
-        let mut task = Task::new(start());
-        let mut now = Instant::now();
-        let mut done = Vec::new();
-        for word in script.split_whitespace() {
-            let input = match word.strip_prefix('+') {
-                Some(wait) => {
-                    now += Duration::from_secs(wait.trim_end_matches('s').parse().unwrap());
-                    Input::Tick
-                }
-                None => input(word),
-            };
-            done.extend(task.apply(input, now).iter().map(shown));
-        }
-        let done = done.join(" ");
-        let beginning = "task_started item_started item_completed user_message ";
-        assert_eq!(done.strip_prefix(beginning), Some(expected), "script: {script}: {done}");
-    }
-
-    fn start() -> TaskStart {
-        TaskStart {
-            task: TaskId(1),
-            submission: "u1".into(),
-            session: "thread".into(),
-            settings: Arc::new(fixture::settings()),
-            history: History::default().with(vec![ResponseItem::message("user", "hi")], None),
-            input: vec![UserInput::Text { text: "hi".into() }],
-            first_turn: TurnId(1),
-            used: TokenUsage::default(),
-            seed: 0,
-        }
-    }
-
-    fn input(word: &str) -> Input {
-        let turn = |n: &str| TurnId(n.parse().unwrap());
-        match word.split(':').collect::<Vec<_>>()[..] {
-            ["begin"] => Input::Begin,
-            ["turn", n, how] => Input::TurnEnded { turn: turn(n), end: turn_end(how) },
-            ["crashed", n] => Input::TurnCrashed { turn: turn(n), why: "bang".into() },
-            ["swept"] => Input::Swept,
-            ["stop"] => Input::Stop(AbortReason::Interrupted),
-            ["replace"] => Input::Stop(AbortReason::Replaced),
-            _ => panic!("unknown word {word}"),
-        }
-    }
-
-    fn turn_end(how: &str) -> TurnEnd {
-        let output = || ResponseItem::function_call_output(&"c1".into(), "x");
-        TurnEnd {
-            outcome: match how {
-                "stopped" => Outcome::Stopped,
-                "failed" => Outcome::Failed("broken".into()),
-                _ => Outcome::Completed,
-            },
-            said: vec![ResponseItem::message("assistant", "hello")],
-            response_id: (how != "nameless").then(|| "r1".into()),
-            outputs: (how == "fed").then(output).into_iter().collect(),
-            last_message: Some("hello".into()),
-            used: TokenUsage::default(),
-        }
-    }
-
-    fn shown(effect: &Effect) -> String {
-        match effect {
-            Effect::Publish(EventMsg::TurnAborted { reason }) => format!("turn_aborted:{}", reason.as_str()),
-            Effect::Publish(EventMsg::Error { message }) => format!("error:{}", message.replace(' ', "_")),
-            Effect::Publish(msg) => fixture::name(msg),
-            Effect::StartTurn(start, prompt) => format!("start:{}:{}", start.turn, prompt.items().len()),
-            Effect::StopTurn => "stop_turn".into(),
-            Effect::Sweep => "sweep".into(),
-            Effect::Bookmark(id, point) => format!("bookmark:{id}:{}", point.history.items().len()),
-            Effect::Finish(end) => format!("finish:{}:{}", end.history.items().len(), end.next_turn),
-        }
-    }
-
-    const ABORTED: &str = "turn_aborted:interrupted error:interrupted";
-
-    #[test]
-    fn a_task_goes_on_while_there_is_something_to_feed_back() {
-        check("begin", "start:1:1");
-        check("begin turn:1:done turn:1:done", "start:1:1 bookmark:r1:2 turn_complete task_complete finish:2:2");
-        check(
-            "begin turn:1:fed turn:1:fed turn:2:done",
-            "start:1:1 bookmark:r1:3 turn_complete start:2:3 bookmark:r1:4 turn_complete task_complete finish:4:3",
-        );
-        check("begin turn:1:nameless", "start:1:1 bookmark:llmx_thread_1:2 turn_complete task_complete finish:2:2");
-        check("turn:1:done begin begin", "start:1:1");
-    }
-
-    #[test]
-    fn a_task_that_is_stopped_ends_when_its_turn_has() {
-        check("begin stop stop", "start:1:1 stop_turn");
-        check("begin stop turn:1:stopped stop", &format!("start:1:1 stop_turn {ABORTED} finish:2:2"));
-        check("begin stop replace turn:1:stopped", &format!("start:1:1 stop_turn {ABORTED} finish:2:2"));
-        check("begin replace turn:1:stopped", "start:1:1 stop_turn turn_aborted:replaced error:replaced finish:2:2");
-        check(
-            "begin stop turn:1:fed",
-            &format!("start:1:1 stop_turn bookmark:r1:3 turn_complete {ABORTED} finish:3:2"),
-        );
-        check("begin stop turn:1:failed", &format!("start:1:1 stop_turn warning {ABORTED} finish:2:2"));
-        check("stop begin", &format!("{ABORTED} finish:1:2"));
-        check("begin stop turn:1:stopped +60s crashed:1", &format!("start:1:1 stop_turn {ABORTED} finish:2:2"));
-    }
-
-    #[test]
-    fn a_turn_that_breaks_breaks_its_task() {
-        let died = "error:internal_error:_the_turn_crashed:_bang";
-        check("begin turn:1:failed", "start:1:1 error:broken finish:2:2");
-        check("begin crashed:1", "start:1:1 sweep");
-        check("begin crashed:1 swept swept", &format!("start:1:1 sweep {died} finish:1:2"));
-        check("begin crashed:1 stop swept", &format!("start:1:1 sweep warning {ABORTED} finish:1:2"));
-        check("begin crashed:1 +5s", &format!("start:1:1 sweep {died};_its_commands_may_still_run finish:1:2"));
-        check("begin crashed:2 swept", "start:1:1");
-    }
-
-    #[test]
-    fn a_turn_that_does_not_hear_a_stop_is_swept_away() {
-        check("begin stop +9s", "start:1:1 stop_turn");
-        check("begin stop +10s swept", &format!("start:1:1 stop_turn sweep warning {ABORTED} finish:1:2"));
-    }
-}
+mod tests;

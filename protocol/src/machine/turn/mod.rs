@@ -51,12 +51,24 @@ pub struct TurnStart {
     pub submission: SubmissionId,
     /// What it runs under.
     pub settings: Arc<Settings>,
+    /// What its answer is for.
+    pub purpose: Purpose,
     /// How often a lost request is tried again.
     pub retry: RetryPolicy,
     /// Tokens that the session used before.
     pub used: TokenUsage,
     /// Whether the conversation can be sent in full, should the server have forgotten its part of it.
     pub history_is_whole: bool,
+}
+
+/// What a turn's answer is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// The user.
+    #[default]
+    Work,
+    /// The conversation: it is a summary, which the UI is not shown, and whose calls do not run.
+    Summary,
 }
 
 /// What can happen to a turn.
@@ -182,6 +194,8 @@ pub struct TurnEnd {
     pub last_message: Option<String>,
     /// Tokens that the session has used by now.
     pub used: TokenUsage,
+    /// What the conversation with this answer takes of the model's window, in tokens, if the server says so.
+    pub context_tokens: Option<i64>,
 }
 
 /// How a turn ended.
@@ -193,6 +207,8 @@ pub enum Outcome {
     Stopped,
     /// With this error.
     Failed(String),
+    /// With this error: the conversation is larger than the model's window.
+    Overflowed(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,7 +349,7 @@ impl Turn {
             return self.ask_model(out);
         }
         let Some(retry) = self.retries.spend(failure, self.response.answered()) else {
-            return self.finish(Outcome::Failed(failure.to_string()), out);
+            return self.finish(final_outcome(failure), out);
         };
         let (n, max, wait) = (retry.n, retry.max, retry.after.as_secs_f64());
         let message = format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message);
@@ -356,6 +372,9 @@ impl Turn {
     fn act(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.phase = Phase::Acting;
         publish(self.token_count(), out);
+        if self.start.purpose == Purpose::Summary {
+            return self.finish(Outcome::Completed, out);
+        }
         for item in self.response.items() {
             if self.response.is_incomplete() {
                 self.calls.refuse(item);
@@ -459,7 +478,15 @@ impl Turn {
             said: self.response.take_items(),
             outputs: self.calls.outputs(),
             used: self.start.used,
+            context_tokens: self.response.usage().map(|usage| usage.total_tokens).filter(|tokens| *tokens > 0),
         }));
+    }
+}
+
+fn final_outcome(failure: &Failure) -> Outcome {
+    match failure.kind {
+        FailureKind::ContextOverflow => Outcome::Overflowed(failure.to_string()),
+        _ => Outcome::Failed(failure.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answer of one try, as it comes in.
 
-use super::TurnStart;
+use super::{Purpose, TurnStart};
 use crate::{
     ids::{Attempt, ItemId, ResponseId, SessionId, SubmissionId, TurnId},
     machine::settings::ReasoningShown,
@@ -51,6 +51,7 @@ pub(super) struct Response {
     thread: SessionId,
     submission: SubmissionId,
     reasoning: ReasoningShown,
+    purpose: Purpose,
     answered: bool,
     completed: bool,
     incomplete: bool,
@@ -73,6 +74,7 @@ impl Response {
             thread: start.session.clone(),
             submission: start.submission.clone(),
             reasoning: start.settings.reasoning_shown,
+            purpose: start.purpose,
             ..Self::default()
         }
     }
@@ -124,6 +126,15 @@ impl Response {
     }
 
     pub(super) fn apply(&mut self, event: ModelEvent) -> Vec<EventMsg> {
+        let mut events = self.events_of(event);
+        if self.purpose == Purpose::Summary {
+            events.retain(|event| matches!(event, EventMsg::Warning { .. }));
+            self.shown.clear();
+        }
+        events
+    }
+
+    fn events_of(&mut self, event: ModelEvent) -> Vec<EventMsg> {
         match event {
             ModelEvent::Notice(text) => return vec![EventMsg::warning(text)],
             ModelEvent::RateLimits(limits) => {

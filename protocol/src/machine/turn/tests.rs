@@ -36,6 +36,7 @@ fn start() -> TurnStart {
         session: "thread".into(),
         submission: "u1".into(),
         settings: Arc::new(fixture::settings()),
+        purpose: Purpose::Work,
         retry: RetryPolicy { request_max: 1, stream_max: 1, seed: 0 },
         used: TokenUsage::default(),
         history_is_whole: true,
@@ -123,6 +124,7 @@ fn how(outcome: &Outcome) -> &'static str {
         Outcome::Completed => "completed",
         Outcome::Stopped => "stopped",
         Outcome::Failed(_) => "failed",
+        Outcome::Overflowed(_) => "overflowed",
     }
 }
 

@@ -25,7 +25,8 @@ const LIMIT_WHERE_REQUIRED: u64 = 20_480;
 /// The items' strings are copied as they stand in their JSON; the work is one scan of it.
 #[must_use]
 pub fn body(head: &RequestHead, options: ChatOptions, items: &[&ResponseItem]) -> Vec<u8> {
-    let mut object = opening(head, options);
+    let may_call = head.may_call || items.iter().any(|item| item.body().call_id().is_some());
+    let mut object = opening(head, options, may_call);
     object.raw_member("messages", "");
     let items_len: usize = items.iter().map(|item| item.json().len() + 64).sum();
     object.json.reserve(items_len + head.instructions.len());
@@ -33,16 +34,17 @@ pub fn body(head: &RequestHead, options: ChatOptions, items: &[&ResponseItem]) -
     object.close().into_bytes()
 }
 
-/// Everything but the messages, which come last: what the server has cached is a prefix.
-fn opening(head: &RequestHead, options: ChatOptions) -> OpenObject {
+/// Everything but the messages, which come last: what the server has cached is a prefix. Some APIs (Anthropic's, Bedrock's)
+/// take no conversation with calls unless the tools are offered too; `tools`: whether they are.
+fn opening(head: &RequestHead, options: ChatOptions, tools: bool) -> OpenObject {
     let mut object = OpenObject::new();
     object.member("model", &head.model.as_str().into());
     object.member("stream", &true.into());
     object.member("stream_options", &json!({"include_usage": true}));
-    if let Some(tools) = tools::functions(&head.tools) {
+    if let Some(tools) = tools::functions(&head.tools).filter(|_| tools) {
         object.raw_member("tools", &tools);
-        object.member("tool_choice", &"auto".into());
-        if head.parallel_tool_calls {
+        object.member("tool_choice", &if head.may_call { "auto" } else { "none" }.into());
+        if head.parallel_tool_calls && head.may_call {
             object.member("parallel_tool_calls", &true.into());
         }
     }
@@ -97,6 +99,7 @@ mod tests {
             model: "m".into(),
             instructions: "be \"brief\"\n".into(),
             tools: "[]".into(),
+            may_call: true,
             parallel_tool_calls: true,
             reasoning: None,
             store: true,
@@ -156,5 +159,19 @@ mod tests {
         assert_eq!(limit("qwen3", Some(5), false), (Some(5), None));
         assert_eq!(limit("anthropic/claude-sonnet-4-20250514", None, false), (Some(20_480), None));
         assert_eq!(limit("bedrock/eu.anthropic.claude-x", Some(9), false), (Some(9), None));
+    }
+
+    #[test]
+    fn tools_that_may_not_be_called_are_offered_only_where_they_were_called_before() {
+        let tools = r#"[{"type":"function","name":"f","parameters":{}}]"#;
+        let head = RequestHead { tools: tools.into(), may_call: false, ..plain() };
+        let call = r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#;
+        let [said, call] = [ResponseItem::message("user", "a"), ResponseItem::from_model(call).unwrap()];
+        let choice = |items: &[&ResponseItem]| {
+            let body: Value = serde_json::from_slice(&body(&head, ChatOptions::default(), items)).unwrap();
+            (body["tools"].is_array(), body["tool_choice"].clone())
+        };
+        assert_eq!(choice(&[&said]), (false, Value::Null));
+        assert_eq!(choice(&[&said, &call]), (true, json!("none")));
     }
 }

@@ -196,6 +196,26 @@ impl ContentPart {
 }
 
 impl ItemBody {
+    /// Which call it is, if it is one.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&CallId> {
+        match self {
+            Self::FunctionCall { call_id, .. }
+            | Self::CustomToolCall { call_id, .. }
+            | Self::LocalShellCall { call_id, .. } => Some(call_id),
+            _ => None,
+        }
+    }
+
+    /// Which call it answers, if it is an output.
+    #[must_use]
+    pub fn answered_call(&self) -> Option<&CallId> {
+        match self {
+            Self::FunctionCallOutput { call_id } | Self::CustomToolCallOutput { call_id } => Some(call_id),
+            _ => None,
+        }
+    }
+
     /// Reads the normal form.
     fn read(item: &Value) -> Result<Self, ItemError> {
         Ok(match text(item, "type") {

@@ -17,6 +17,8 @@ pub struct RequestHead {
     pub instructions: String,
     /// The tools as the text of a JSON array. It is copied as it is.
     pub tools: Arc<str>,
+    /// Whether the model may call them.
+    pub may_call: bool,
     /// Whether the model may make several calls at once.
     pub parallel_tool_calls: bool,
     /// How to think; `None` for a model that does not.
@@ -66,7 +68,7 @@ fn opening(head: &RequestHead) -> String {
     let mut object = OpenObject::new();
     object.member("model", &head.model.as_str().into());
     object.member("instructions", &head.instructions.as_str().into());
-    object.raw_member("tools", &head.tools);
+    object.raw_member("tools", if head.may_call { &head.tools } else { "[]" });
     object.member("tool_choice", &"auto".into());
     object.member("parallel_tool_calls", &head.parallel_tool_calls.into());
     if let Some(reasoning) = head.reasoning {
@@ -134,6 +136,7 @@ mod tests {
             model: "m".into(),
             instructions: "be \"brief\"\n".into(),
             tools: "[]".into(),
+            may_call: true,
             parallel_tool_calls: false,
             reasoning: None,
             store: false,
@@ -182,6 +185,13 @@ mod tests {
                 "strict": true, "schema": {"type": "object"}}},
             "input": [{}]});
         check(&head, &["{}"], &expected);
+    }
+
+    #[test]
+    fn tools_that_may_not_be_called_are_not_offered() {
+        let head = RequestHead { tools: r#"[{"type":"function"}]"#.into(), may_call: false, ..plain() };
+        let body: Value = serde_json::from_slice(&body(&head, std::iter::empty())).unwrap();
+        assert_eq!(body["tools"], json!([]));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 pub struct DecodeLimits {
     /// The size of one event. The last one repeats the whole output.
     pub max_event_bytes: usize,
-    /// The items of one response.
+    /// The items of one response; of a Chat answer its calls, beside which it has one message and its thoughts.
     pub max_items: usize,
 }
 

@@ -62,7 +62,7 @@ impl Server {
     /// Answers a request; `known` is what it knows with it.
     pub(super) fn answer(&mut self, turn: TurnId, attempt: Attempt, known: &[ResponseItem], answer: &Answer) -> Stream {
         self.requests += 1;
-        let (next, response) = speak(self.requests, answer);
+        let (next, response) = speak(self.requests, known.len(), answer);
         if let Some(id) = &response.id {
             self.kept.insert(id.clone(), [known, &response.items].concat());
         }
@@ -70,7 +70,8 @@ impl Server {
     }
 }
 
-fn speak(n: usize, answer: &Answer) -> (VecDeque<Next>, Response) {
+/// An item is a token to this server.
+fn speak(n: usize, known: usize, answer: &Answer) -> (VecDeque<Next>, Response) {
     let mut said = Speech { n, events: Vec::new(), done: Vec::new(), never_done: Vec::new() };
     let named = !matches!(answer.ending, Ending::Completed { named: false, .. });
     let id = named.then(|| ResponseId::from(format!("resp_{n}")));
@@ -79,12 +80,13 @@ fn speak(n: usize, answer: &Answer) -> (VecDeque<Next>, Response) {
         said.say(slot, item);
     }
     let items = [said.done, said.never_done].concat();
+    let tokens = i64::try_from(known + items.len()).unwrap();
     let says = said.events.into_iter().map(Next::Says);
     match answer.ending {
         Ending::Completed { incomplete, again, .. } => {
             let completed = |response_id| ModelEvent::Completed {
                 response_id,
-                usage: Some(TokenUsage { total_tokens: 1, ..TokenUsage::default() }),
+                usage: Some(TokenUsage { total_tokens: tokens, ..TokenUsage::default() }),
                 incomplete: incomplete.then(|| "max_output_tokens".to_owned()),
             };
             let more = (0..again).flat_map(|k| {

@@ -27,6 +27,8 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
         summary: None,
         verbosity: None,
         context_window: None,
+        auto_compact_limit: setup.auto_compact_limit,
+        compact_prompt: None,
         user_instructions: None,
         developer_instructions: None,
         project_doc: ProjectDocOptions::default(),

@@ -22,6 +22,7 @@ impl World {
         self.note(Seen::Request(Box::new(Request {
             task: seat.task,
             turn,
+            purpose: seat.start.purpose,
             attempt,
             at: self.now - self.began,
             request_retries: seat.start.retry.request_max,

@@ -100,6 +100,7 @@ impl World {
                 approval_policy: *approval,
                 ..OverrideTurnContext::default()
             })),
+            Say::Compact => Op::Compact,
             Say::Shutdown => Op::Shutdown,
             Say::NotBuilt | Say::BadLine => Op::Undo,
         }
