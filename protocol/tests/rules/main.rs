@@ -13,6 +13,7 @@ mod every_call_has_exactly_one_output_in_the_next_request;
 mod every_submission_is_answered;
 mod every_task_ends;
 mod late_mail_changes_nothing;
+mod no_connection_outlives_an_aborted_task;
 mod no_process_outlives_its_task;
 mod nothing_follows_a_terminal_event;
 mod retries_stay_within_budget;

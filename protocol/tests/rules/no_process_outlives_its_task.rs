@@ -92,7 +92,7 @@ fn is_of(seen: &Seen, task: &TaskRun<'_>) -> bool {
     matches!(seen, Seen::ProcessLives { task: of, .. } if *of == task.task)
 }
 
-fn says_so(seen: &[Seen]) -> bool {
+pub(crate) fn says_so(seen: &[Seen]) -> bool {
     let says = |text: &str| text.contains("gave up waiting") || text.contains("may still run");
     seen.iter().any(|seen| match seen {
         Seen::Event(event) => match &event.msg {

@@ -51,6 +51,11 @@ pub(crate) enum Seen {
     HeldBack(TaskId, EventMsg),
     TaskStarts(TaskId, SubmissionId),
     Request(Box<Request>),
+    /// The connection that a request opened is closed.
+    ConnectionCloses {
+        turn: TurnId,
+        attempt: Attempt,
+    },
     /// A turn heard the end of its response.
     Completed {
         turn: TurnId,

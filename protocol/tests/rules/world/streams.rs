@@ -45,6 +45,7 @@ impl World {
             }
             Some(Next::Silence) => stream.silent = Some(self.now),
             Some(Next::Ends(how)) => {
+                self.note(Seen::ConnectionCloses { turn, attempt });
                 self.tell_turn(Some(turn), TurnMail::Input(turn::Input::ModelEnded { attempt, how }));
             }
             None => self.stream_exits(i, Ok(())),
@@ -58,6 +59,7 @@ impl World {
     pub(super) fn stream_exits(&mut self, i: usize, how: Result<(), Failure>) {
         let (turn, attempt) = (self.streams[i].turn, self.streams[i].attempt);
         self.streams[i].exited = true;
+        self.note(Seen::ConnectionCloses { turn, attempt });
         self.tell_turn(Some(turn), TurnMail::Input(turn::Input::ModelEnded { attempt, how }));
     }
 }
