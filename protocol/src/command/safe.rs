@@ -87,8 +87,12 @@ fn git(args: &[&str]) -> bool {
     }
 }
 
-/// Whether the option writes a file or starts a program. git takes any beginning of an option's name.
+/// Whether the option writes a file or starts a program. git takes any beginning of an option's name; `%G…` in a format
+/// asks gpg.
 fn is_active_git_option(arg: &&str) -> bool {
+    if arg.contains("%G") {
+        return true;
+    }
     let name = option_name(arg);
     let is_meant = |option: &&str| name.len() > "--".len() && option.starts_with(name);
     ["--output", "--ext-diff", "--textconv", "--show-signature"].iter().any(is_meant)
@@ -355,6 +359,8 @@ mod tests {
                 "git show --textconv HEAD:a",
                 "git diff --textc",
                 "git log --show-signature",
+                "git log --format=%h%G?",
+                "git show --pretty=format:%GK",
                 "git -c core.pager=x log",
                 "git -c core.fsmonitor=x status",
                 "git -C d status",
