@@ -4,7 +4,7 @@ use crate::{
     flow::Credit,
     outbox::{Publish, Remember, Seal},
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
-    task::{BookmarkMade, Family, QuestionAsked, StopTask, Task, TaskFinished, TaskParts},
+    task::{BookmarkMade, Family, QuestionAsked, SteerTask, StopTask, Task, TaskFinished, TaskParts},
     turn::{Answered, CallsLost, ReplaceExecutor},
 };
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakRecipient};
@@ -97,6 +97,7 @@ impl Session {
             }
             Effect::StartTask(start) => self.start_task(*start, context),
             Effect::StopTask(reason) => self.tell_task(StopTask(reason)),
+            Effect::SteerTask(steering) => self.tell_task(SteerTask(steering)),
             Effect::Answer(call, answer) => self.tell_task(Answered { call, answer }),
             Effect::Sweep => {
                 let done = context.address().recipient();

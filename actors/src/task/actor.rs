@@ -1,4 +1,4 @@
-use super::{BookmarkMade, QuestionAsked, StopTask, TaskFinished};
+use super::{BookmarkMade, QuestionAsked, SteerTask, StopTask, TaskFinished};
 use crate::{
     executor::{Executor, Sweep, Swept},
     flow::Credits,
@@ -6,7 +6,7 @@ use crate::{
     outbox::{Outbox, Publish, Remember},
     session::Session,
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
-    turn::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, Turn, TurnFinished, TurnParts},
+    turn::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, Turn, TurnFinished, TurnParts, YieldTurn},
 };
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakAddr};
 use llmx_protocol::{
@@ -92,6 +92,7 @@ impl Task {
             Effect::Publish(msg) => self.publish(msg),
             Effect::StartTurn(start, prompt) => self.start_turn(*start, prompt, context),
             Effect::StopTurn => self.tell_turn(StopTurn),
+            Effect::YieldTurn => self.tell_turn(YieldTurn),
             Effect::Sweep => self.parts.executor.do_send(Sweep { done: context.address().recipient() }),
             Effect::Bookmark(id, point) => self.bookmark(id, point),
             Effect::Finish(end) => {
@@ -224,6 +225,14 @@ impl Handler<StopTask> for Task {
 
     fn handle(&mut self, StopTask(reason): StopTask, context: &mut Context<Self>) {
         self.step(Input::Stop(reason), context);
+    }
+}
+
+impl Handler<SteerTask> for Task {
+    type Result = ();
+
+    fn handle(&mut self, SteerTask(steering): SteerTask, context: &mut Context<Self>) {
+        self.step(Input::Steer(steering), context);
     }
 }
 

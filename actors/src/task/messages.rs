@@ -3,7 +3,11 @@
 use actix::Message;
 use llmx_protocol::{
     ids::{ResponseId, TaskId},
-    machine::{approval::Question, session::Point, task::TaskEnd},
+    machine::{
+        approval::Question,
+        session::Point,
+        task::{Steering, TaskEnd},
+    },
     wire::event::AbortReason,
 };
 
@@ -11,6 +15,11 @@ use llmx_protocol::{
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopTask(pub AbortReason);
+
+/// The user says something to the task.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct SteerTask(pub Steering);
 
 /// To the session: a person must be asked.
 #[derive(Debug, Message)]

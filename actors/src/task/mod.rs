@@ -5,5 +5,5 @@ mod messages;
 
 pub use self::{
     actor::{Family, Task, TaskParts},
-    messages::{BookmarkMade, QuestionAsked, StopTask, TaskFinished},
+    messages::{BookmarkMade, QuestionAsked, SteerTask, StopTask, TaskFinished},
 };

@@ -1,4 +1,4 @@
-use super::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, TurnFinished};
+use super::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, TurnFinished, YieldTurn};
 use crate::{
     executor::{CallEnded, CallOutput, Executor, KillCall, StartCall},
     flow::{Credit, Credits},
@@ -284,6 +284,14 @@ impl Handler<CallsLost> for Turn {
 
     fn handle(&mut self, _: CallsLost, context: &mut Context<Self>) {
         self.step(Input::CallsLost, context);
+    }
+}
+
+impl Handler<YieldTurn> for Turn {
+    type Result = ();
+
+    fn handle(&mut self, _: YieldTurn, context: &mut Context<Self>) {
+        self.step(Input::Yield, context);
     }
 }
 

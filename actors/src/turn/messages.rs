@@ -15,6 +15,11 @@ use llmx_protocol::{
 #[rtype(result = "()")]
 pub struct StopTurn;
 
+/// The user has something to say; [`TurnFinished`] answers, at once or when the tools that run are done.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct YieldTurn;
+
 /// A question was answered.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]

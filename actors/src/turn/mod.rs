@@ -5,5 +5,5 @@ mod messages;
 
 pub use self::{
     actor::{Turn, TurnParts},
-    messages::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, TurnFinished},
+    messages::{Answered, AskPerson, CallsLost, ReplaceExecutor, StopTurn, TurnFinished, YieldTurn},
 };

@@ -29,6 +29,14 @@ pub enum Op {
     },
     /// [`Op::UserInput`] with settings of its own, which persist (the schema does not).
     UserTurn(Box<UserTurn>),
+    /// Says something to the running task, which hears it before it asks the model again. What the model is saying
+    /// meanwhile is cut short. An op of llmx's own.
+    Steer {
+        /// The submission id of the task; it must be the one that runs.
+        id: String,
+        /// What the user said.
+        items: Vec<UserInput>,
+    },
     /// Changes settings for later tasks; silent.
     OverrideTurnContext(Box<OverrideTurnContext>),
     /// Answers an `exec_approval_request`.
@@ -87,11 +95,12 @@ pub enum Op {
 
 impl Op {
     /// Every `type` that [`Op`] knows, for error messages.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "configure_session",
         "interrupt",
         "user_input",
         "user_turn",
+        "steer",
         "override_turn_context",
         "exec_approval",
         "patch_approval",
@@ -114,6 +123,7 @@ impl Op {
             Self::Interrupt => "interrupt",
             Self::UserInput { .. } => "user_input",
             Self::UserTurn(_) => "user_turn",
+            Self::Steer { .. } => "steer",
             Self::OverrideTurnContext(_) => "override_turn_context",
             Self::ExecApproval { .. } => "exec_approval",
             Self::PatchApproval { .. } => "patch_approval",

@@ -98,7 +98,7 @@ fn poke_the_dead(world: &mut World) -> Vec<String> {
 
 fn late_for_a_session(task: TaskId) -> Vec<session::Input> {
     let why = || "late".to_owned();
-    let end = TaskEnd { history: History::default(), next_turn: TurnId(1), used: TokenUsage::default() };
+    let end = TaskEnd { history: History::default(), next_turn: TurnId(1), used: TokenUsage::default(), steered: 0 };
     vec![
         session::Input::Ask { task, question: question() },
         session::Input::Bookmark { task, id: "late".into(), point: Point::default() },

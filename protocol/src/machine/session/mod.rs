@@ -13,7 +13,7 @@ use super::{
     gate::Origin,
     restart::RestartBudget,
     settings::{Defaults, Enforcement, Settings},
-    task::{TaskEnd, TaskStart, aborted},
+    task::{Steering, TaskEnd, TaskStart, aborted},
     turn::STOP_DEADLINE,
 };
 use crate::{
@@ -95,6 +95,8 @@ pub enum Effect {
     StartTask(Box<TaskStart>),
     /// Tell the task to end.
     StopTask(AbortReason),
+    /// Tell the task what the user says to it.
+    SteerTask(Steering),
     /// Tell the task the answer to a question.
     Answer(CallKey, Answer),
     /// End every command; `Swept` answers.
@@ -121,6 +123,8 @@ struct Running {
     task: TaskId,
     submission: SubmissionId,
     stopping: Option<AbortReason>,
+    /// The submissions that steered it.
+    steered_by: Vec<SubmissionId>,
     /// The task died of this; its commands first, then its terminal event.
     crashed: Option<String>,
 }
@@ -326,6 +330,9 @@ impl Session {
             return;
         };
         self.approvals.close_task(running.task);
+        for id in running.steered_by.get(end.steered..).unwrap_or_default() {
+            self.answer_error(id, format!("task `{}` was over before it heard this", running.submission), out);
+        }
         self.record(Record::TaskEnded { history: end.history, next_turn: end.next_turn, used: end.used }, out);
         self.serve_waiting(out);
     }

@@ -9,7 +9,7 @@ use crate::{
     machine::{
         approval::Resolution,
         settings::Settings,
-        task::{TaskStart, Work},
+        task::{Steering, TaskStart, Work},
     },
     model::item::{ContentPart, ResponseItem},
     wire::{
@@ -57,6 +57,7 @@ impl Session {
                 let start = self.prepare_compaction(&id);
                 self.start_task(Submission { id, op }, start, out);
             }
+            Op::Steer { id: task, items } => self.steer(id, &task, items, out),
             Op::OverrideTurnContext(change) => match self.settings().and_then(|s| s.overridden(&change)) {
                 Ok(settings) => self.record(Record::Overridden(Box::new(settings)), out),
                 Err(message) => self.answer_error(&id, message, out),
@@ -155,7 +156,13 @@ impl Session {
         }
         let history = head.history.clone();
         self.record(Record::TaskStarted(task, submission.id.clone(), head), out);
-        self.running = Some(super::Running { task, submission: submission.id.clone(), stopping: None, crashed: None });
+        self.running = Some(super::Running {
+            task,
+            submission: submission.id.clone(),
+            stopping: None,
+            steered_by: Vec::new(),
+            crashed: None,
+        });
         out.push(Effect::StartTask(Box::new(TaskStart {
             task,
             submission: submission.id,
@@ -167,6 +174,20 @@ impl Session {
             used: self.memory.used,
             seed: seed_of(self.seed, task),
         })));
+    }
+
+    fn steer(&mut self, id: SubmissionId, task: &str, input: Vec<UserInput>, out: &mut Vec<Effect>) {
+        let message = match message_of(&input, &*self.defaults.files) {
+            Ok(message) => message,
+            Err(why) => return self.answer_error(&id, why, out),
+        };
+        match self.running.as_mut().filter(|running| running.submission.as_str() == task) {
+            Some(running) => {
+                running.steered_by.push(id);
+                out.push(Effect::SteerTask(Steering { input, message }));
+            }
+            None => self.answer_error(&id, format!("task `{task}` does not run"), out),
+        }
     }
 
     fn decide(

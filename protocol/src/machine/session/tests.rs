@@ -59,6 +59,9 @@ fn input(word: &str) -> Input {
             let decision = serde_json::from_value(decision.into()).unwrap();
             line(id, Op::ExecApproval { id: of.into(), call_id: None, decision })
         }
+        ["steer", id, of] => {
+            line(id, Op::Steer { id: of.into(), items: vec![UserInput::Text { text: "look".into() }] })
+        }
         ["shutdown", id] => line(id, Op::Shutdown),
         ["undo", id] => line(id, Op::Undo),
         ["bad", id] => Input::Submit(Err(BadSubmission { id: id.into(), message: "bad".into() })),
@@ -105,7 +108,7 @@ fn point(id: &str) -> Point {
 }
 
 fn task_end() -> TaskEnd {
-    TaskEnd { history: history(&["a", "b", "c"]), next_turn: TurnId(4), used: TokenUsage::default() }
+    TaskEnd { history: history(&["a", "b", "c"]), next_turn: TurnId(4), used: TokenUsage::default(), steered: 0 }
 }
 
 fn shown(effect: &Effect) -> Option<String> {
@@ -119,6 +122,7 @@ fn shown(effect: &Effect) -> Option<String> {
             format!("start:{}:{}:{}", start.task, start.history.items().len(), start.first_turn)
         }
         Effect::StopTask(reason) => format!("stop:{}", reason.as_str()),
+        Effect::SteerTask(_) => "steer".into(),
         Effect::Answer(call, answer) => format!("{answer:?}:{}", call.index),
         Effect::Sweep => "sweep".into(),
         Effect::ReplaceExecutor => "replace".into(),
@@ -147,6 +151,15 @@ fn new_input_replaces_the_task_that_runs() {
     check("configure:c input:u silence:v input:w:nowhere", "c:configured start:1:2:1 v:error w:error");
     check("configure:c input:u configure:d ended:1", "c:configured start:1:2:1 stop:reconfigured d:configured");
     check("configure:c input:u configure:d:work", "c:configured start:1:2:1 d:error");
+}
+
+#[test]
+fn a_task_that_runs_can_be_steered() {
+    check("configure:c input:u steer:s:u", "c:configured start:1:2:1 steer");
+    check("configure:c steer:s:u input:u steer:t:v", "c:configured s:error start:1:2:1 t:error");
+    check("configure:c input:u steer:s:u ended:1", "c:configured start:1:2:1 steer s:error");
+    check("configure:c input:u ended:1 steer:s:u", "c:configured start:1:2:1 s:error");
+    check("configure:c input:u interrupt:i steer:s:u ended:1", "c:configured start:1:2:1 stop:interrupted s:error");
 }
 
 #[test]

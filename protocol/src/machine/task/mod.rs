@@ -16,6 +16,7 @@ use super::{
 use crate::{
     history::{History, Prompt},
     ids::{ItemId, ResponseId, SessionId, SubmissionId, TaskId, TurnId},
+    model::item::ResponseItem,
     wire::{
         event::{AbortReason, EventMsg, ItemEvent, user_message},
         item::{TurnItem, UserInput},
@@ -77,6 +78,8 @@ pub enum Input {
     },
     /// The executor has ended everything.
     Swept,
+    /// The user says something to it.
+    Steer(Steering),
     /// End now.
     Stop(AbortReason),
     /// A deadline may have passed.
@@ -92,12 +95,23 @@ pub enum Effect {
     StartTurn(Box<TurnStart>, Prompt),
     /// Tell the turn to end.
     StopTurn,
+    /// Tell the turn that the user has something to say.
+    YieldTurn,
     /// End every command of the session; `Swept` answers.
     Sweep,
     /// Remember a place to go on from, before what follows is published, and tell the session of it.
     Bookmark(ResponseId, Point),
     /// The task is over; nothing follows.
     Finish(TaskEnd),
+}
+
+/// What a user says to a task that runs.
+#[derive(Clone, Debug)]
+pub struct Steering {
+    /// For the UI.
+    pub input: Vec<UserInput>,
+    /// For the model.
+    pub message: ResponseItem,
 }
 
 /// What a task leaves.
@@ -109,6 +123,8 @@ pub struct TaskEnd {
     pub next_turn: TurnId,
     /// Tokens that the session has used by now.
     pub used: TokenUsage,
+    /// How many times it was steered. What was said after that it did not hear any more.
+    pub steered: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +155,9 @@ pub struct Task {
     /// Nothing was asked since the conversation was summed up.
     just_compacted: bool,
     stop: Option<AbortReason>,
+    /// What the user said meanwhile, and the model was not told yet.
+    unheard: Vec<ResponseItem>,
+    steered: usize,
     deadlines: Deadlines<Due>,
 }
 
@@ -154,6 +173,8 @@ impl Task {
             summing: None,
             just_compacted: false,
             stop: None,
+            unheard: Vec::new(),
+            steered: 0,
             deadlines: Deadlines::default(),
             start,
         }
@@ -188,6 +209,7 @@ impl Task {
                 self.deadlines.set(Due::Stop, now + 2 * STOP_DEADLINE);
                 out.push(Effect::StopTurn);
             }
+            (_, Input::Steer(steering)) => self.steer(steering, &mut out),
             (Phase::Sweeping(why), Input::Swept) => {
                 let why = why.clone();
                 self.fail(why, &mut out);
@@ -204,25 +226,33 @@ impl Task {
         let window = self.start.settings.window();
         self.phase = Phase::Turning;
         out.push(Effect::Publish(EventMsg::TaskStarted { model_context_window: window }));
-        self.show_input(out);
+        if let Work::Answer(input) = &self.start.work {
+            self.show_input(input, out);
+        }
         match self.stop {
             Some(_) => self.end(out),
             None => self.ask(out),
         }
     }
 
-    fn show_input(&self, out: &mut Vec<Effect>) {
-        let Work::Answer(input) = &self.start.work else {
-            return;
-        };
-        let item = TurnItem::UserMessage {
-            id: ItemId::from(format!("item_{}_user", self.start.task)),
-            content: input.clone(),
-        };
+    /// The user's words, the first of the task or those that steer it.
+    fn show_input(&self, input: &[UserInput], out: &mut Vec<Effect>) {
+        let (task, steered) = (self.start.task, self.steered);
+        let id = if steered == 0 { format!("item_{task}_user") } else { format!("item_{task}_user_{steered}") };
+        let item = TurnItem::UserMessage { id: ItemId::from(id), content: input.to_vec() };
         let item = ItemEvent { thread_id: self.start.session.clone(), turn_id: self.start.submission.clone(), item };
         out.push(Effect::Publish(EventMsg::ItemStarted(item.clone())));
         out.push(Effect::Publish(EventMsg::ItemCompleted(item)));
         out.push(Effect::Publish(user_message(input)));
+    }
+
+    fn steer(&mut self, Steering { input, message }: Steering, out: &mut Vec<Effect>) {
+        self.steered += 1;
+        self.show_input(&input, out);
+        self.unheard.push(message);
+        if self.phase == Phase::Turning && self.stop.is_none() && self.summing.is_none() {
+            out.push(Effect::YieldTurn);
+        }
     }
 
     /// The next request, after a summary where one is due.
@@ -265,20 +295,21 @@ impl Task {
     fn answered(&mut self, end: TurnEnd, out: &mut Vec<Effect>) {
         let feeds_back = !end.outputs.is_empty();
         let stored_as = end.response_id.clone().filter(|_| self.start.settings.stored_responses);
+        let unheard = std::mem::take(&mut self.unheard);
+        let feeds_back = feeds_back || !unheard.is_empty();
         self.history = self.history.with_counted(end.said, stored_as, end.context_tokens).with(end.outputs, None);
+        self.history = self.history.with(unheard, None);
         match end.outcome {
             Outcome::Failed(message) => self.fail(message, out),
             Outcome::Overflowed(message) => self.overflowed(message, out),
+            Outcome::Stopped if self.stop.is_none() => self.next_turn(out),
             Outcome::Stopped => self.end(out),
             Outcome::Completed => {
                 self.just_compacted = self.just_compacted && self.over_limit().is_some();
                 self.turn_completed(end.response_id, out);
                 match (self.stop, feeds_back) {
                     (Some(_), _) => self.end(out),
-                    (None, true) => {
-                        self.turn = self.turn.next();
-                        self.ask(out);
-                    }
+                    (None, true) => self.next_turn(out),
                     (None, false) => {
                         let done = EventMsg::TaskComplete { last_agent_message: end.last_message };
                         self.finish(vec![done], out);
@@ -286,6 +317,11 @@ impl Task {
                 }
             }
         }
+    }
+
+    fn next_turn(&mut self, out: &mut Vec<Effect>) {
+        self.turn = self.turn.next();
+        self.ask(out);
     }
 
     fn turn_completed(&self, response_id: Option<ResponseId>, out: &mut Vec<Effect>) {
@@ -336,10 +372,12 @@ impl Task {
         self.phase = Phase::Over;
         self.deadlines = Deadlines::default();
         out.extend(last_words.into_iter().map(Effect::Publish));
+        let unheard = std::mem::take(&mut self.unheard);
         out.push(Effect::Finish(TaskEnd {
-            history: self.history.clone(),
+            history: self.history.with(unheard, None),
             next_turn: self.turn.next(),
             used: self.used,
+            steered: self.steered,
         }));
     }
 }

@@ -64,6 +64,10 @@ fn input(word: &str) -> Input {
         ["swept"] => Input::Swept,
         ["stop"] => Input::Stop(AbortReason::Interrupted),
         ["replace"] => Input::Stop(AbortReason::Replaced),
+        ["steer"] => Input::Steer(Steering {
+            input: vec![UserInput::Text { text: "look".into() }],
+            message: ResponseItem::message("user", "look"),
+        }),
         _ => panic!("unknown word {word}"),
     }
 }
@@ -96,6 +100,7 @@ fn shown(effect: &Effect) -> String {
             format!("{what}:{}:{}", start.turn, prompt.items().len())
         }
         Effect::StopTurn => "stop_turn".into(),
+        Effect::YieldTurn => "yield_turn".into(),
         Effect::Sweep => "sweep".into(),
         Effect::Bookmark(id, point) => format!("bookmark:{id}:{}", point.history.items().len()),
         Effect::Finish(end) => format!("finish:{}:{}", end.history.items().len(), end.next_turn),
@@ -126,6 +131,20 @@ fn a_task_that_is_stopped_ends_when_its_turn_has() {
     check("begin stop turn:1:failed", &format!("start:1:1 stop_turn warning {ABORTED} finish:2:2"));
     check("stop begin", &format!("{ABORTED} finish:1:2"));
     check("begin stop turn:1:stopped +60s crashed:1", &format!("start:1:1 stop_turn {ABORTED} finish:2:2"));
+}
+
+#[test]
+fn a_steered_task_hears_the_user_before_it_asks_again() {
+    let steered = "start:1:1 item_started item_completed user_message yield_turn";
+    check("begin steer turn:1:stopped", &format!("{steered} start:2:3"));
+    check("begin steer turn:1:fed", &format!("{steered} bookmark:r1:4 turn_complete start:2:4"));
+    let fed = "bookmark:r1:3 turn_complete start:2:3 bookmark:r1:4 turn_complete task_complete finish:4:3";
+    check("begin steer turn:1:done turn:2:done", &format!("{steered} {fed}"));
+    check("begin steer turn:1:failed", &format!("{steered} error:broken finish:3:2"));
+    check("begin steer stop turn:1:stopped", &format!("{steered} stop_turn {ABORTED} finish:3:2"));
+    let late = "start:1:1 stop_turn item_started item_completed user_message";
+    check("begin stop steer turn:1:stopped", &format!("{late} {ABORTED} finish:3:2"));
+    check("begin turn:1:done steer", "start:1:1 bookmark:r1:2 turn_complete task_complete finish:2:2");
 }
 
 #[test]

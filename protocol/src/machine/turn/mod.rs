@@ -119,6 +119,8 @@ pub enum Input {
     ExecutorReplaced,
     /// What a replaced executor ran is gone.
     CallsLost,
+    /// The user has something to say: leave the model, but let the tools that run come to their end.
+    Yield,
     /// End now.
     Stop,
     /// A deadline may have passed.
@@ -305,6 +307,7 @@ impl Turn {
                     self.call_ended(call, &CallEnd::Lost, now.duration_since(since), now, &mut out);
                 }
             }
+            Input::Yield if matches!(self.phase, Phase::Asking | Phase::BackingOff) => self.stop(now, &mut out),
             Input::Stop => self.stop(now, &mut out),
             Input::Tick => self.tick(now, &mut out),
             _ => {}

@@ -80,6 +80,7 @@ impl World {
             Effect::Publish { origin, id, msg } => self.publish(origin, &id, msg),
             Effect::StartTask(start) => self.start_task(*start),
             Effect::StopTask(reason) => self.tell_task(TaskMail::Input(task::Input::Stop(reason))),
+            Effect::SteerTask(steering) => self.tell_task(TaskMail::Input(task::Input::Steer(steering))),
             Effect::Answer(call, answer) => {
                 self.note(Seen::Answered { call, answer, because: because.clone() });
                 self.tell_task(TaskMail::ToTurn(TurnMail::Input(turn::Input::Answered { call, answer })));

@@ -112,6 +112,7 @@ impl World {
             Effect::Publish(msg) => self.publish(Origin::Task(task), &name, msg),
             Effect::StartTurn(start, prompt) => self.start_turn(task, *start, prompt),
             Effect::StopTurn => self.tell_turn(turn, TurnMail::Input(turn::Input::Stop)),
+            Effect::YieldTurn => self.tell_turn(turn, TurnMail::Input(turn::Input::Yield)),
             Effect::Sweep => self.tell_executor(executor, executor::Mail::Sweep(Asker::Task(task))),
             Effect::Bookmark(id, point) => {
                 self.memory.fold(Record::Bookmark(task, id.clone(), point.clone()));
