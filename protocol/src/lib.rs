@@ -13,5 +13,6 @@ pub mod local_files;
 pub mod machine;
 pub mod model;
 pub mod patch;
+pub mod surface;
 pub mod tool;
 pub mod wire;

@@ -5,6 +5,7 @@
 //! that a `Tick` comes then; further ticks are harmless.
 
 pub mod approval;
+pub mod connection;
 pub mod deadline;
 pub mod gate;
 pub mod restart;

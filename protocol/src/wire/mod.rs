@@ -11,5 +11,6 @@ pub mod op;
 pub mod parsed_command;
 pub mod plan;
 pub mod policy;
+pub mod rpc;
 pub mod submission;
 pub mod usage;

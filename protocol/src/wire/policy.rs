@@ -3,16 +3,19 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// When a person is asked before a command runs.
+/// When a person is asked before a command runs. The app-server's document spells these in camelCase; that is read too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AskForApproval {
     /// Ask for every command that is not known to be safe.
+    #[serde(alias = "unlessTrusted")]
     Untrusted,
     /// Run in the sandbox; ask to run again without it when the sandbox got in the way.
+    #[serde(alias = "onFailure")]
     OnFailure,
     /// Ask when the model asks for it, or when the command looks dangerous.
     #[default]
+    #[serde(alias = "onRequest")]
     OnRequest,
     /// Never ask; a denial is the model's to handle.
     Never,
@@ -79,14 +82,16 @@ impl SandboxPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningEffort {
-    /// Hardly.
+    /// Hardly. Newer wires also have `none`.
+    #[serde(alias = "none")]
     Minimal,
     /// A little.
     Low,
     /// The model's ordinary way.
     #[default]
     Medium,
-    /// Much.
+    /// Much. Newer wires also have `xhigh` and `max`.
+    #[serde(alias = "xhigh", alias = "max")]
     High,
 }
 

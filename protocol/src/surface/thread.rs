@@ -1,0 +1,532 @@
+//! A session's events as the app-server's notifications, items and requests.
+//!
+//! ```text
+//! task_started            → thread/status/changed, turn/started
+//! item_started/completed  → item/started, item/completed
+//! exec_approval_request   → status, item/started, the request; exec_command_begin then starts no second item
+//! token_count             → thread/tokenUsage/updated, account/rateLimits/updated, when the turn's tools are done
+//! task_complete, error    → status, turn/completed: the last that is said of a turn
+//! ```
+
+use super::{
+    items,
+    turn::{OpenCommand, OpenTurn},
+};
+use crate::{
+    ids::{CallId, ItemId, SessionId, SubmissionId},
+    wire::{
+        decision::ReviewDecision,
+        event::{EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ItemEvent},
+        item::TurnItem,
+        op::Op,
+        plan::{Plan, StepStatus},
+        rpc::{
+            Millis, ServerNotification, ServerRequest, account,
+            approval::CommandApprovalParams,
+            item::{ItemStatus, ThreadItem},
+            thread::{
+                ActiveFlag, DeprecationNoticeNotification, ThreadNotification, ThreadStatus,
+                ThreadStatusChangedNotification, ThreadTokenUsage, ThreadTokenUsageUpdatedNotification,
+                TokenUsageBreakdown, WarningNotification,
+            },
+            turn::{
+                DeltaNotification, ErrorNotification, ItemCompletedNotification, ItemStartedNotification,
+                PlanStepStatus, ReasoningSummaryPartAddedNotification, ReasoningSummaryTextDeltaNotification,
+                ReasoningTextDeltaNotification, Turn, TurnCompletedNotification, TurnError, TurnPlanStep,
+                TurnPlanUpdatedNotification, TurnStartedNotification, TurnStatus,
+            },
+        },
+        usage::{RateLimitSnapshot, TokenUsage, TokenUsageInfo},
+    },
+};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// What is to be said to whoever follows the thread.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// Tell them.
+    Notify(ServerNotification),
+    /// Ask them about this call.
+    Ask(CallId, ServerRequest),
+    /// The question about this call needs no answer any more.
+    Settled(CallId),
+}
+
+/// A question that is open.
+#[derive(Clone, Debug)]
+struct Question {
+    call: CallId,
+    turn: SubmissionId,
+    request: ServerRequest,
+}
+
+/// Translates one thread. Hand it every event of the session in order, with the time.
+#[derive(Clone, Debug)]
+pub struct Surface {
+    thread: SessionId,
+    turn: Option<OpenTurn>,
+    /// Turns that were asked for and have not begun.
+    asked: BTreeSet<SubmissionId>,
+    /// Oldest first.
+    questions: Vec<Question>,
+}
+
+impl Surface {
+    /// Of a thread that does nothing.
+    #[must_use]
+    pub fn new(thread: SessionId) -> Self {
+        Self { thread, turn: None, asked: BTreeSet::new(), questions: Vec::new() }
+    }
+
+    /// A turn of this id is about to be submitted.
+    pub fn expect(&mut self, turn: SubmissionId) {
+        self.asked.insert(turn);
+    }
+
+    /// The turn that runs.
+    #[must_use]
+    pub fn running(&self) -> Option<&SubmissionId> {
+        self.turn.as_ref().map(|turn| &turn.id)
+    }
+
+    /// Whether the turn runs or is about to.
+    #[must_use]
+    pub fn is_live(&self, turn: &SubmissionId) -> bool {
+        self.running() == Some(turn) || self.asked.contains(turn)
+    }
+
+    /// Whether any turn runs or is about to.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.turn.is_some() || !self.asked.is_empty()
+    }
+
+    /// The turn that runs, as it stands.
+    #[must_use]
+    pub fn running_turn(&self) -> Option<Turn> {
+        self.turn.as_ref().map(OpenTurn::shown)
+    }
+
+    /// What the thread does now.
+    #[must_use]
+    pub fn status(&self) -> ThreadStatus {
+        match (&self.turn, self.questions.is_empty()) {
+            (None, _) => ThreadStatus::Idle,
+            (Some(_), true) => ThreadStatus::Active { active_flags: Vec::new() },
+            (Some(_), false) => ThreadStatus::Active { active_flags: vec![ActiveFlag::WaitingOnApproval] },
+        }
+    }
+
+    /// The open questions, oldest first: for someone who joins.
+    pub fn questions(&self) -> impl Iterator<Item = (&CallId, &ServerRequest)> {
+        self.questions.iter().map(|q| (&q.call, &q.request))
+    }
+
+    /// Takes an event, says what it means.
+    pub fn apply(&mut self, id: &SubmissionId, msg: &EventMsg, now: Millis, out: &mut Vec<Said>) {
+        match msg {
+            EventMsg::TaskStarted { .. } => self.turn_started(id, now, out),
+            EventMsg::Error { message } => self.failed(id, message, now, out),
+            EventMsg::Warning { message } => self.warn(message, out),
+            EventMsg::DeprecationNotice { summary, details } => {
+                let params = DeprecationNoticeNotification { summary: summary.clone(), details: details.clone() };
+                out.push(Said::Notify(ServerNotification::DeprecationNotice(params)));
+            }
+            EventMsg::ShutdownComplete => {
+                let params = ThreadNotification { thread_id: self.thread.clone() };
+                out.push(Said::Notify(ServerNotification::ThreadClosed(params)));
+            }
+            _ if self.running() != Some(id) => {}
+            EventMsg::AgentMessageDelta { delta, item_id: Some(item) } => self.message_delta(item, delta, out),
+            _ => self.of_the_turn(msg, now, out),
+        }
+    }
+
+    fn of_the_turn(&mut self, msg: &EventMsg, now: Millis, out: &mut Vec<Said>) {
+        match msg {
+            EventMsg::ItemStarted(event) => self.item_started(event, now, out),
+            EventMsg::ItemCompleted(event) => self.item_completed(event, now, out),
+            EventMsg::AgentReasoningDelta { delta, item_id: Some(item) } => self.summary_delta(item, delta, out),
+            EventMsg::AgentReasoningSectionBreak => self.summary_part(out),
+            EventMsg::AgentReasoningRawContentDelta { delta, item_id: Some(item) } => self.thought(item, delta, out),
+            EventMsg::ExecApprovalRequest(request) => self.command_asks(request, now, out),
+            EventMsg::ExecCommandBegin(begin) => self.command_begins(begin, now, out),
+            EventMsg::ExecCommandOutputDelta { call_id, stream, chunk } => {
+                let Some(command) = self.turn.as_mut().and_then(|turn| turn.commands.get_mut(call_id)) else {
+                    return;
+                };
+                let delta = command.wrote(*stream, chunk);
+                if !delta.is_empty() {
+                    let params = self.delta(ItemId::from(call_id.as_str()), delta);
+                    out.extend(params.map(|p| Said::Notify(ServerNotification::CommandOutputDelta(p))));
+                }
+            }
+            EventMsg::ExecCommandEnd(end) => self.command_ended(end, now, out),
+            EventMsg::PlanUpdate(plan) => self.plan(plan, out),
+            EventMsg::TokenCount { info, rate_limits } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.count(*info, *rate_limits);
+                }
+            }
+            EventMsg::TurnComplete { .. } => {
+                self.close_questions(now, out);
+                self.tell_tokens(out);
+            }
+            EventMsg::StreamError { message, superseded } => {
+                self.error(TurnError::of(message), true, superseded.clone(), out);
+            }
+            EventMsg::TurnAborted { reason } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.abort = Some(*reason);
+                }
+            }
+            EventMsg::TaskComplete { .. } => self.end(TurnStatus::Completed, None, now, out),
+            _ => {}
+        }
+    }
+
+    fn turn_started(&mut self, id: &SubmissionId, now: Millis, out: &mut Vec<Said>) {
+        self.asked.remove(id);
+        let turn = OpenTurn::new(id.clone(), now);
+        let params = TurnStartedNotification { thread_id: self.thread.clone(), turn: turn.shown() };
+        self.turn = Some(turn);
+        self.tell_status(out);
+        out.push(Said::Notify(ServerNotification::TurnStarted(params)));
+    }
+
+    /// An `error` ends the turn that it names; of a turn that was refused it is the whole story.
+    fn failed(&mut self, id: &SubmissionId, message: &str, now: Millis, out: &mut Vec<Said>) {
+        if self.running() == Some(id) {
+            if self.turn.as_ref().is_some_and(|turn| turn.abort.is_some()) {
+                return self.end(TurnStatus::Interrupted, None, now, out);
+            }
+            self.error(TurnError::of(message), false, Vec::new(), out);
+            return self.end(TurnStatus::Failed, Some(TurnError::of(message)), now, out);
+        }
+        if !self.asked.remove(id) {
+            return self.warn(message, out);
+        }
+        let before = self.turn.replace(OpenTurn::new(id.clone(), now));
+        self.error(TurnError::of(message), false, Vec::new(), out);
+        let refused = std::mem::replace(&mut self.turn, before);
+        if let Some(turn) = refused {
+            self.tell_completed(&turn, TurnStatus::Failed, Some(TurnError::of(message)), now, out);
+        }
+    }
+
+    fn end(&mut self, status: TurnStatus, error: Option<TurnError>, now: Millis, out: &mut Vec<Said>) {
+        self.close_questions(now, out);
+        self.tell_tokens(out);
+        if let Some(turn) = self.turn.take() {
+            self.tell_status(out);
+            self.tell_completed(&turn, status, error, now, out);
+        }
+    }
+
+    fn tell_completed(
+        &self,
+        turn: &OpenTurn,
+        status: TurnStatus,
+        error: Option<TurnError>,
+        now: Millis,
+        out: &mut Vec<Said>,
+    ) {
+        out.push(Said::Notify(ServerNotification::TurnCompleted(TurnCompletedNotification {
+            thread_id: self.thread.clone(),
+            turn: turn.ended(status, error, now),
+            usage: turn.usage.clone(),
+        })));
+    }
+
+    fn tell_status(&self, out: &mut Vec<Said>) {
+        let params = ThreadStatusChangedNotification { thread_id: self.thread.clone(), status: self.status() };
+        out.push(Said::Notify(ServerNotification::ThreadStatusChanged(params)));
+    }
+
+    fn warn(&self, message: &str, out: &mut Vec<Said>) {
+        let params = WarningNotification { thread_id: Some(self.thread.clone()), message: message.to_owned() };
+        out.push(Said::Notify(ServerNotification::Warning(params)));
+    }
+
+    fn error(&self, error: TurnError, will_retry: bool, superseded_item_ids: Vec<ItemId>, out: &mut Vec<Said>) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        out.push(Said::Notify(ServerNotification::Error(ErrorNotification {
+            error,
+            will_retry,
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            superseded_item_ids,
+        })));
+    }
+
+    fn tell_tokens(&mut self, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let Some((info, limits)) = turn.tokens.take() else {
+            return;
+        };
+        if let Some(info) = info {
+            out.push(Said::Notify(ServerNotification::ThreadTokenUsageUpdated(ThreadTokenUsageUpdatedNotification {
+                thread_id: self.thread.clone(),
+                turn_id: turn.id.clone(),
+                token_usage: token_usage(&info),
+            })));
+        }
+        out.push(Said::Notify(rate_limits(limits)));
+    }
+
+    fn start_item(&self, item: ThreadItem, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        out.push(Said::Notify(ServerNotification::ItemStarted(Box::new(ItemStartedNotification {
+            item,
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            started_at_ms: now,
+        }))));
+    }
+
+    fn complete_item(&self, item: ThreadItem, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        out.push(Said::Notify(ServerNotification::ItemCompleted(Box::new(ItemCompletedNotification {
+            item,
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            content_token_count: (),
+            completed_at_ms: now,
+        }))));
+    }
+
+    fn item_started(&mut self, ItemEvent { item, .. }: &ItemEvent, now: Millis, out: &mut Vec<Said>) {
+        if let Some(turn) = &mut self.turn {
+            turn.began.insert(id_of(item).clone(), now);
+            turn.summary_index = 0;
+        }
+        self.start_item(items::thread_item(item, Some(now), None), now, out);
+    }
+
+    fn item_completed(&mut self, ItemEvent { item, .. }: &ItemEvent, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let began = turn.began.remove(id_of(item));
+        let item = items::thread_item(item, began, Some(now));
+        if matches!(item, ThreadItem::AgentMessage { .. }) {
+            turn.last_message = Some(item.clone());
+        }
+        self.complete_item(item, now, out);
+    }
+
+    fn delta(&self, item_id: ItemId, delta: String) -> Option<DeltaNotification> {
+        let turn = self.turn.as_ref()?;
+        Some(DeltaNotification { thread_id: self.thread.clone(), turn_id: turn.id.clone(), item_id, delta })
+    }
+
+    fn message_delta(&self, item: &ItemId, delta: &str, out: &mut Vec<Said>) {
+        let params = self.delta(item.clone(), delta.to_owned());
+        out.extend(params.map(|p| Said::Notify(ServerNotification::AgentMessageDelta(p))));
+    }
+
+    fn summary_delta(&mut self, item: &ItemId, delta: &str, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        turn.reasoning = Some(item.clone());
+        out.push(Said::Notify(ServerNotification::ReasoningSummaryTextDelta(ReasoningSummaryTextDeltaNotification {
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            item_id: item.clone(),
+            delta: delta.to_owned(),
+            summary_index: turn.summary_index,
+        })));
+    }
+
+    fn summary_part(&mut self, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let Some(item) = turn.reasoning.clone() else {
+            return;
+        };
+        turn.summary_index += 1;
+        out.push(Said::Notify(ServerNotification::ReasoningSummaryPartAdded(ReasoningSummaryPartAddedNotification {
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            item_id: item,
+            summary_index: turn.summary_index,
+        })));
+    }
+
+    fn thought(&self, item: &ItemId, delta: &str, out: &mut Vec<Said>) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        out.push(Said::Notify(ServerNotification::ReasoningTextDelta(ReasoningTextDeltaNotification {
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            item_id: item.clone(),
+            delta: delta.to_owned(),
+            content_index: 0,
+        })));
+    }
+
+    fn plan(&self, plan: &Plan, out: &mut Vec<Said>) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        let status = |status| match status {
+            StepStatus::Pending => PlanStepStatus::Pending,
+            StepStatus::InProgress => PlanStepStatus::InProgress,
+            StepStatus::Completed => PlanStepStatus::Completed,
+        };
+        let steps = plan.plan.iter().map(|s| TurnPlanStep { step: s.step.clone(), status: status(s.status) });
+        out.push(Said::Notify(ServerNotification::TurnPlanUpdated(TurnPlanUpdatedNotification {
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            explanation: plan.explanation.clone(),
+            plan: steps.collect(),
+        })));
+    }
+
+    fn command_asks(&mut self, request: &ExecApprovalRequest, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let call = request.call_id.clone();
+        let command = OpenCommand::asked(request, now);
+        let item = command.item(&call, ItemStatus::InProgress, None);
+        let question = Question {
+            call: call.clone(),
+            turn: turn.id.clone(),
+            request: ServerRequest::CommandApproval(CommandApprovalParams {
+                kind: "command".to_owned(),
+                thread_id: self.thread.clone(),
+                turn_id: turn.id.clone(),
+                item_id: call.clone(),
+                started_at_ms: now,
+                environment_id: "local".to_owned(),
+                reason: request.reason.clone(),
+                command: command.command.clone(),
+                cwd: command.cwd.clone(),
+                command_actions: command.actions.clone(),
+                proposed_execpolicy_amendment: None,
+                available_decisions: ["accept", "acceptForSession", "decline", "cancel"].map(|d| json!(d)).into(),
+            }),
+        };
+        turn.commands.insert(call, command);
+        let first = self.questions.is_empty();
+        self.questions.push(question.clone());
+        if first {
+            self.tell_status(out);
+        }
+        self.start_item(item, now, out);
+        out.push(Said::Ask(question.call, question.request));
+    }
+
+    fn command_begins(&mut self, begin: &ExecCommandBegin, now: Millis, out: &mut Vec<Said>) {
+        // Another approval of the same words may have covered it.
+        self.settle(&begin.call_id, out);
+        let Some(turn) = self.turn.as_mut().filter(|turn| !turn.commands.contains_key(&begin.call_id)) else {
+            return;
+        };
+        let command = OpenCommand::begun(begin, now);
+        let item = command.item(&begin.call_id, ItemStatus::InProgress, None);
+        turn.commands.insert(begin.call_id.clone(), command);
+        self.start_item(item, now, out);
+    }
+
+    fn command_ended(&mut self, end: &ExecCommandEnd, now: Millis, out: &mut Vec<Said>) {
+        let ended = self.turn.as_mut().and_then(|turn| turn.commands.remove(&end.call_id));
+        if let Some(command) = ended {
+            self.complete_item(command.ended(end, now), now, out);
+        }
+    }
+
+    /// A person answered; gives back what the session is to be told. Nothing, if nothing was asked.
+    #[must_use]
+    pub fn decide(&mut self, call: &CallId, decision: ReviewDecision, now: Millis, out: &mut Vec<Said>) -> Option<Op> {
+        let at = self.questions.iter().position(|q| q.call == *call)?;
+        let question = self.questions.remove(at);
+        out.push(Said::Settled(call.clone()));
+        if matches!(decision, ReviewDecision::Denied | ReviewDecision::Abort) {
+            self.decline(call, now, out);
+        }
+        if self.questions.is_empty() {
+            self.tell_status(out);
+        }
+        let (id, call_id) = (question.turn.as_str().to_owned(), Some(call.clone()));
+        Some(match question.request {
+            ServerRequest::CommandApproval(_) => Op::ExecApproval { id, call_id, decision },
+            ServerRequest::FileChangeApproval(_) => Op::PatchApproval { id, call_id, decision },
+        })
+    }
+
+    /// The question about a call is answered, by whomever.
+    fn settle(&mut self, call: &CallId, out: &mut Vec<Said>) {
+        let before = self.questions.len();
+        self.questions.retain(|q| q.call != *call);
+        if self.questions.len() < before {
+            out.push(Said::Settled(call.clone()));
+            if self.questions.is_empty() {
+                self.tell_status(out);
+            }
+        }
+    }
+
+    /// Whatever is still open was denied, or ended with the turn.
+    fn close_questions(&mut self, now: Millis, out: &mut Vec<Said>) {
+        for question in std::mem::take(&mut self.questions) {
+            out.push(Said::Settled(question.call.clone()));
+            self.decline(&question.call, now, out);
+        }
+    }
+
+    fn decline(&mut self, call: &CallId, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let item = match (turn.commands.remove(call), turn.patches.remove(call)) {
+            (Some(command), _) => command.item(call, ItemStatus::Declined, Some(now)),
+            (None, Some(patch)) => patch.item(call, ItemStatus::Declined, Some(now)),
+            (None, None) => return,
+        };
+        self.complete_item(item, now, out);
+    }
+}
+
+fn id_of(item: &TurnItem) -> &ItemId {
+    match item {
+        TurnItem::UserMessage { id, .. }
+        | TurnItem::AgentMessage { id, .. }
+        | TurnItem::Reasoning { id, .. }
+        | TurnItem::WebSearch { id, .. } => id,
+    }
+}
+
+fn token_usage(info: &TokenUsageInfo) -> ThreadTokenUsage {
+    let breakdown = |usage: TokenUsage| TokenUsageBreakdown {
+        total_tokens: usage.total_tokens,
+        input_tokens: usage.input_tokens,
+        cached_input_tokens: usage.cached_input_tokens,
+        cache_write_input_tokens: 0,
+        output_tokens: usage.output_tokens,
+        reasoning_output_tokens: usage.reasoning_output_tokens,
+    };
+    ThreadTokenUsage {
+        total: breakdown(info.total_token_usage),
+        last: breakdown(info.last_token_usage),
+        model_context_window: info.model_context_window,
+    }
+}
+
+fn rate_limits(limits: Option<RateLimitSnapshot>) -> ServerNotification {
+    let rate_limits = account::RateLimitSnapshot::from(limits.unwrap_or_default());
+    ServerNotification::RateLimitsUpdated(account::RateLimitsUpdatedNotification { rate_limits })
+}

@@ -1,0 +1,105 @@
+//! The one table of the client's requests. Dispatch, types and schemas come from it.
+
+use super::{Empty, RpcError, account, envelope::is_object, handshake, thread, turn};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+/// A method: its name and the types of what goes in and comes out.
+pub trait Method {
+    /// The wire name.
+    const NAME: &'static str;
+    /// What goes in.
+    type Params: DeserializeOwned;
+    /// What comes out.
+    type Response: Serialize;
+}
+
+/// Why a request cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// No such method.
+    Unknown,
+    /// The params are not those of the method.
+    Params(String),
+}
+
+impl CallError {
+    /// What the client is told.
+    #[must_use]
+    pub fn told(&self, method: &str) -> RpcError {
+        match self {
+            Self::Unknown => RpcError::method_not_found(method),
+            Self::Params(why) => RpcError::invalid_params(method, why),
+        }
+    }
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = $method:literal ($params:ty) -> $response:ty;)*) => {
+        /// A request of a client.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum ClientRequest { $($(#[$doc])* $name($params),)* }
+
+        impl ClientRequest {
+            /// Every wire name.
+            pub const METHODS: &'static [&'static str] = &[$($method),*];
+
+            /// Reads the request of a method.
+            ///
+            /// # Errors
+            /// There is no such method, or these are not its params.
+            pub fn parse(method: &str, params: Option<&RawValue>) -> Result<Self, CallError> {
+                match method {
+                    $($method => read(params).map(Self::$name),)*
+                    _ => Err(CallError::Unknown),
+                }
+            }
+        }
+
+        /// The methods as types.
+        pub mod method {
+            use super::*;
+            $(
+                $(#[$doc])*
+                #[derive(Clone, Copy, Debug)]
+                pub struct $name;
+
+                impl Method for $name {
+                    const NAME: &'static str = $method;
+                    type Params = $params;
+                    type Response = $response;
+                }
+            )*
+        }
+    };
+}
+
+methods! {
+    /// The handshake; the first request of every connection.
+    Initialize = "initialize" (handshake::InitializeParams) -> handshake::InitializeResponse;
+    /// Makes a thread.
+    ThreadStart = "thread/start" (Box<thread::ThreadStartParams>) -> thread::ThreadSession;
+    /// Says something to a thread.
+    TurnStart = "turn/start" (Box<turn::TurnStartParams>) -> turn::TurnStartResponse;
+    /// Ends the turn that runs.
+    TurnInterrupt = "turn/interrupt" (turn::TurnInterruptParams) -> Empty;
+    /// Says something to the turn that runs.
+    TurnSteer = "turn/steer" (turn::TurnSteerParams) -> turn::TurnSteerResponse;
+    /// Who is logged in.
+    AccountRead = "account/read" (account::AccountReadParams) -> account::AccountReadResponse;
+}
+
+/// Absent params are those without members.
+fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, CallError> {
+    let params = params.map_or("{}", RawValue::get);
+    if !is_object(params) {
+        return Err(CallError::Params("expected an object".to_owned()));
+    }
+    serde_json::from_str(params).map_err(|error| CallError::Params(plain(&error)))
+}
+
+/// serde_json's words without the position, which counts from the start of the params and would mislead.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}

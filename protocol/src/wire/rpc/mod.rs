@@ -1,0 +1,58 @@
+//! The app-server's wire: `spec/app-server.md`, with the members of reference `app-server-v2.md` and those that
+//! published clients need (`app-server-clients.md`).
+//!
+//! What is read accepts the spellings of both documents; what is written has the members of both. Members of the
+//! current wire for things that llmx does not have are [`Null`]: always there, always `null`, because strict clients
+//! insist on the member and not on its value.
+
+/// Structs of this wire: camelCase members.
+macro_rules! wire {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name { $($body)* }
+    )*};
+}
+
+/// Structs that a client sends: as [`wire!`], with every absent member at its default.
+macro_rules! optional_params {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        pub struct $name { $($body)* }
+    )*};
+}
+
+pub mod account;
+pub mod approval;
+mod envelope;
+pub mod handshake;
+pub mod item;
+mod methods;
+mod notifications;
+pub mod policy;
+mod server_requests;
+pub mod thread;
+pub mod turn;
+
+pub use self::{
+    envelope::{Incoming, RequestId, RpcError, answer_line, error_line, notification_line, request_line},
+    methods::{CallError, ClientRequest, Method, method},
+    notifications::ServerNotification,
+    server_requests::ServerRequest,
+};
+use serde::{Deserialize, Serialize};
+
+/// A member that is always `null`.
+pub type Null = ();
+
+/// A result, or params, without members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
+
+/// A moment or a length in milliseconds; moments count from the Unix epoch.
+pub type Millis = i64;
+/// A moment in seconds from the Unix epoch.
+pub type Seconds = i64;

@@ -1,0 +1,69 @@
+//! The table of the server's notifications.
+
+use super::{account, thread, turn};
+
+macro_rules! notifications {
+    ($($(#[$doc:meta])* $name:ident = $method:literal ($params:ty);)*) => {
+        /// What the server tells a client.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum ServerNotification { $($(#[$doc])* $name($params),)* }
+
+        impl ServerNotification {
+            /// Every wire name.
+            pub const METHODS: &'static [&'static str] = &[$($method),*];
+
+            /// The wire name.
+            #[must_use]
+            pub fn method(&self) -> &'static str {
+                match self { $(Self::$name(_) => $method,)* }
+            }
+
+            pub(super) fn write_params(&self, to: &mut Vec<u8>) -> serde_json::Result<()> {
+                match self { $(Self::$name(params) => serde_json::to_writer(to, params),)* }
+            }
+        }
+    };
+}
+
+notifications! {
+    /// A thread is there.
+    ThreadStarted = "thread/started" (Box<thread::ThreadStartedNotification>);
+    /// A thread does something else now.
+    ThreadStatusChanged = "thread/status/changed" (thread::ThreadStatusChangedNotification);
+    /// A thread is over.
+    ThreadClosed = "thread/closed" (thread::ThreadNotification);
+    /// Tokens used so far.
+    ThreadTokenUsageUpdated = "thread/tokenUsage/updated" (thread::ThreadTokenUsageUpdatedNotification);
+    /// A turn began.
+    TurnStarted = "turn/started" (turn::TurnStartedNotification);
+    /// A turn is over, and nothing of it lives.
+    TurnCompleted = "turn/completed" (turn::TurnCompletedNotification);
+    /// What all patches of a turn have done so far.
+    TurnDiffUpdated = "turn/diff/updated" (turn::TurnDiffUpdatedNotification);
+    /// The model's plan.
+    TurnPlanUpdated = "turn/plan/updated" (turn::TurnPlanUpdatedNotification);
+    /// An item appears.
+    ItemStarted = "item/started" (Box<turn::ItemStartedNotification>);
+    /// An item is whole.
+    ItemCompleted = "item/completed" (Box<turn::ItemCompletedNotification>);
+    /// The model says something.
+    AgentMessageDelta = "item/agentMessage/delta" (turn::DeltaNotification);
+    /// A command says something.
+    CommandOutputDelta = "item/commandExecution/outputDelta" (turn::DeltaNotification);
+    /// The model thinks something.
+    ReasoningTextDelta = "item/reasoning/textDelta" (turn::ReasoningTextDeltaNotification);
+    /// The model sums up its thoughts.
+    ReasoningSummaryTextDelta = "item/reasoning/summaryTextDelta" (turn::ReasoningSummaryTextDeltaNotification);
+    /// The summary of the model's thoughts has a further part.
+    ReasoningSummaryPartAdded = "item/reasoning/summaryPartAdded" (turn::ReasoningSummaryPartAddedNotification);
+    /// A request of the server's needs no answer any more.
+    ServerRequestResolved = "serverRequest/resolved" (thread::ServerRequestResolvedNotification);
+    /// Something went wrong in a turn.
+    Error = "error" (turn::ErrorNotification);
+    /// Something that the user should know.
+    Warning = "warning" (thread::WarningNotification);
+    /// Something that the client uses will go away.
+    DeprecationNotice = "deprecationNotice" (thread::DeprecationNoticeNotification);
+    /// What a server said of the caller's limits.
+    RateLimitsUpdated = "account/rateLimits/updated" (account::RateLimitsUpdatedNotification);
+}

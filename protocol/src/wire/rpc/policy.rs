@@ -1,0 +1,149 @@
+//! Sandbox policies in the two spellings of the app-server's wire.
+
+use crate::wire::policy::{self as v1};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What commands may touch, as one word (`thread/start`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SandboxMode {
+    /// Reads everywhere, writes nowhere.
+    #[serde(alias = "readOnly")]
+    ReadOnly,
+    /// Writes below the thread's directory.
+    #[serde(alias = "workspaceWrite")]
+    WorkspaceWrite,
+    /// No confinement.
+    #[serde(alias = "dangerFullAccess")]
+    DangerFullAccess,
+}
+
+/// What commands may touch (`turn/start`, and every result). Read with `type` or `mode` as the tag, and with the words
+/// of [`SandboxMode`] too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", try_from = "AnyPolicy")]
+pub enum SandboxPolicy {
+    /// No confinement.
+    DangerFullAccess,
+    /// Reads everywhere, writes nowhere.
+    ReadOnly {
+        /// Always false: a policy that may not write may not talk either.
+        network_access: bool,
+    },
+    /// Writes below the thread's directory and the listed roots.
+    WorkspaceWrite {
+        /// Further directories that may be written; absolute.
+        writable_roots: Vec<PathBuf>,
+        /// Whether the network may be used.
+        network_access: bool,
+        /// Whether `$TMPDIR` is kept read-only.
+        exclude_tmpdir_env_var: bool,
+        /// Whether `/tmp` is kept read-only.
+        exclude_slash_tmp: bool,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct AnyPolicy {
+    #[serde(alias = "mode")]
+    r#type: Option<String>,
+    #[serde(alias = "writable_roots")]
+    writable_roots: Vec<PathBuf>,
+    #[serde(alias = "network_access")]
+    network_access: bool,
+    #[serde(alias = "exclude_tmpdir_env_var")]
+    exclude_tmpdir_env_var: bool,
+    #[serde(alias = "exclude_slash_tmp")]
+    exclude_slash_tmp: bool,
+}
+
+impl TryFrom<AnyPolicy> for SandboxPolicy {
+    type Error = String;
+
+    fn try_from(any: AnyPolicy) -> Result<Self, String> {
+        match any.r#type.as_deref() {
+            // Whoever says that llmx is confined from outside wants no second confinement.
+            Some("dangerFullAccess" | "danger-full-access" | "externalSandbox" | "external-sandbox") => {
+                Ok(Self::DangerFullAccess)
+            }
+            Some("readOnly" | "read-only") => Ok(Self::ReadOnly { network_access: false }),
+            Some("workspaceWrite" | "workspace-write") => Ok(Self::WorkspaceWrite {
+                writable_roots: any.writable_roots,
+                network_access: any.network_access,
+                exclude_tmpdir_env_var: any.exclude_tmpdir_env_var,
+                exclude_slash_tmp: any.exclude_slash_tmp,
+            }),
+            Some(other) => Err(format!("unknown sandbox policy `{other}`")),
+            None => Err("sandbox policy: missing field `type`".into()),
+        }
+    }
+}
+
+impl From<SandboxPolicy> for v1::SandboxPolicy {
+    fn from(policy: SandboxPolicy) -> Self {
+        match policy {
+            SandboxPolicy::DangerFullAccess => Self::DangerFullAccess,
+            SandboxPolicy::ReadOnly { .. } => Self::ReadOnly,
+            SandboxPolicy::WorkspaceWrite {
+                writable_roots,
+                network_access,
+                exclude_tmpdir_env_var,
+                exclude_slash_tmp,
+            } => Self::WorkspaceWrite { writable_roots, network_access, exclude_tmpdir_env_var, exclude_slash_tmp },
+        }
+    }
+}
+
+impl From<v1::SandboxPolicy> for SandboxPolicy {
+    fn from(policy: v1::SandboxPolicy) -> Self {
+        match policy {
+            v1::SandboxPolicy::DangerFullAccess => Self::DangerFullAccess,
+            v1::SandboxPolicy::ReadOnly => Self::ReadOnly { network_access: false },
+            v1::SandboxPolicy::WorkspaceWrite {
+                writable_roots,
+                network_access,
+                exclude_tmpdir_env_var,
+                exclude_slash_tmp,
+            } => Self::WorkspaceWrite { writable_roots, network_access, exclude_tmpdir_env_var, exclude_slash_tmp },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, expected: &str) {
+        let policy: SandboxPolicy = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&policy).unwrap(), expected, "{json}");
+    }
+
+    #[test]
+    fn both_documents_are_read_and_one_is_written() {
+        check(r#"{"type":"dangerFullAccess"}"#, r#"{"type":"dangerFullAccess"}"#);
+        check(r#"{"mode":"danger-full-access"}"#, r#"{"type":"dangerFullAccess"}"#);
+        check(r#"{"mode":"readOnly"}"#, r#"{"type":"readOnly","networkAccess":false}"#);
+        let full = concat!(
+            r#"{"type":"workspaceWrite","writableRoots":["/a"],"networkAccess":true,"#,
+            r#""excludeTmpdirEnvVar":false,"excludeSlashTmp":false}"#
+        );
+        check(r#"{"mode":"workspaceWrite","writableRoots":["/a"],"networkAccess":true}"#, full);
+        check(r#"{"type":"workspace-write","writable_roots":["/a"],"network_access":true}"#, full);
+    }
+
+    #[test]
+    fn an_unknown_policy_is_named() {
+        let error = serde_json::from_str::<SandboxPolicy>(r#"{"type":"some"}"#).unwrap_err();
+        assert!(error.to_string().contains("`some`"), "{error}");
+    }
+
+    #[test]
+    fn a_mode_is_read_in_both_spellings() {
+        for text in [r#""workspaceWrite""#, r#""workspace-write""#] {
+            assert_eq!(serde_json::from_str::<SandboxMode>(text).unwrap(), SandboxMode::WorkspaceWrite);
+        }
+    }
+}
