@@ -3,6 +3,7 @@
 //! A host starts an [`Engine`](engine::Engine), opens sessions with a [`Subscriber`](outbox::Subscriber) each and
 //! submits to them. Nothing global is read or set: configuration, environment and runtime come from the host.
 
+pub mod app_server;
 pub mod config;
 pub mod engine;
 pub mod executor;

@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Speak protocol v1: a submission a line on standard input, an event a line on standard output.
     Proto(ProtoArguments),
+    /// Speak the app-server's JSON-RPC: threads, turns and items for editors and SDKs.
+    AppServer(AppServerArguments),
     /// Show the whole loop without network or key: a replayed model, real commands in a temporary directory.
     Demo(DemoArguments),
     /// Run a command in the sandbox, or without one say how well commands can be confined here: full, degraded, none.
@@ -66,6 +68,14 @@ pub(crate) struct DoctorArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ProtoArguments {
     /// Where UIs connect. Only stdio:// so far.
+    #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = ["stdio://"])]
+    pub(crate) listen: String,
+}
+
+/// Arguments of `llmx app-server`.
+#[derive(Debug, Args)]
+pub(crate) struct AppServerArguments {
+    /// Where clients connect. Only stdio:// so far.
     #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = ["stdio://"])]
     pub(crate) listen: String,
 }

@@ -1,5 +1,6 @@
 //! llmx, a coding-agent engine: the command line. One file per subcommand; nothing of the engine lives here.
 
+mod app_server;
 mod cli;
 mod demo;
 mod doctor;
@@ -7,6 +8,7 @@ mod exit;
 mod logging;
 mod proto;
 mod sandbox;
+mod sources;
 mod stdio;
 
 use clap::Parser;
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     logging::to_stderr();
     match cli.command {
         cli::Command::Proto(arguments) => proto::run(&cli.config, &arguments),
+        cli::Command::AppServer(arguments) => app_server::run(&cli.config, &arguments),
         cli::Command::Demo(arguments) => demo::run(&cli.config, &arguments),
         cli::Command::Sandbox(arguments) => sandbox::run(&cli.config, &arguments),
         cli::Command::Doctor(arguments) => doctor::run(&cli.config, &arguments),

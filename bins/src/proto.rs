@@ -2,14 +2,10 @@
 
 use crate::{
     cli::ProtoArguments,
-    exit,
+    exit, sources,
     stdio::{self, Output},
 };
-use llmx_actors::{
-    config::{ConfigSources, Environment, home_directory, load},
-    engine::{Engine, EngineOptions, SessionHandle},
-    executor::process::HelperPath,
-};
+use llmx_actors::engine::{Engine, EngineOptions, SessionHandle};
 use llmx_protocol::{
     framing::{LineDecoder, LineError},
     ids::SubmissionId,
@@ -29,25 +25,14 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs a session from the first line to the last.
 pub(crate) fn run(overrides: &[String], _: &ProtoArguments) -> ExitCode {
-    let options = match options(overrides) {
-        Ok(options) => options,
+    let options = match sources::configured(overrides) {
+        Ok(configured) => configured.engine(),
         Err(why) => return exit::cannot_start(why),
     };
     let recordings = options.recordings.clone();
     let code = actix_rt::System::new().block_on(serve(options));
     recordings.flush();
     code.unwrap_or_else(exit::cannot_start)
-}
-
-fn options(overrides: &[String]) -> Result<EngineOptions, String> {
-    let variables: Vec<_> = std::env::vars_os().collect();
-    let environment = Environment::from_os(variables.clone());
-    let sources = ConfigSources { home: home_directory(&environment), overrides: overrides.to_vec(), environment };
-    let loaded = load(&sources).map_err(|e| e.to_string())?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(EngineOptions::configured(loaded.config, loaded.warnings, variables, HelperPath::this_program()))
 }
 
 async fn serve(options: EngineOptions) -> io::Result<ExitCode> {
@@ -78,7 +63,7 @@ async fn serve(options: EngineOptions) -> io::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-async fn settled(output: &mut watch::Receiver<Output>) -> Output {
+pub(crate) async fn settled(output: &mut watch::Receiver<Output>) -> Output {
     output.wait_for(|state| *state != Output::Open).await.map_or(Output::Lost, |state| *state)
 }
 

@@ -1,6 +1,9 @@
 //! Standard input and output, each on a thread of its own: both may block for as long as the other side likes.
 
-use llmx_actors::outbox::{Delivery, Gone, Subscriber};
+use llmx_actors::{
+    app_server::{ClientSink, Outgoing},
+    outbox::{Delivery, Gone, Subscriber},
+};
 use llmx_protocol::machine::session::SessionEnd;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::{
@@ -39,25 +42,41 @@ pub(crate) fn input() -> io::Result<mpsc::Receiver<Vec<u8>>> {
 pub(crate) enum Output {
     /// It takes what it is given.
     Open,
-    /// The session is over and everything is written.
+    /// Nothing follows and everything is written.
     Written,
     /// Nobody reads it any more.
     Closed,
-    /// The session's outbox is gone without a word.
+    /// Whoever wrote it is gone without a word.
     Lost,
 }
 
-/// A session's events on standard output.
-pub(crate) struct StdoutSubscriber {
+/// A session's events, or what a client is told, on standard output.
+pub(crate) struct StdoutWriter {
     to: blocking::Sender<Line>,
 }
 
 enum Line {
     Events(Delivery),
+    Told(Outgoing),
     End,
 }
 
-impl Subscriber for StdoutSubscriber {
+/// Bytes, with the credit that their writing gives back.
+enum Chunk {
+    Events(Delivery),
+    Told(Outgoing),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Events(delivery) => delivery.lines(),
+            Self::Told(outgoing) => &outgoing.bytes,
+        }
+    }
+}
+
+impl Subscriber for StdoutWriter {
     fn deliver(&mut self, delivery: Delivery) -> Result<(), Gone> {
         self.to.send(Line::Events(delivery)).map_err(|_| Gone)
     }
@@ -67,9 +86,22 @@ impl Subscriber for StdoutSubscriber {
     }
 }
 
+impl ClientSink for StdoutWriter {
+    fn send(&mut self, outgoing: Outgoing) -> Result<(), Gone> {
+        self.to.send(Line::Told(outgoing)).map_err(|_| Gone)
+    }
+}
+
+/// A connection is over when it is dropped; a session says so before.
+impl Drop for StdoutWriter {
+    fn drop(&mut self) {
+        let _ = self.to.send(Line::End);
+    }
+}
+
 /// Starts the writer. The state is `Open` until it ends; it is also told when the reader goes away while there is
 /// nothing to write.
-pub(crate) fn output() -> io::Result<(StdoutSubscriber, watch::Receiver<Output>)> {
+pub(crate) fn output() -> io::Result<(StdoutWriter, watch::Receiver<Output>)> {
     let (to, lines) = blocking::channel();
     let (state, watched) = watch::channel(Output::Open);
     let hangup = state.clone();
@@ -83,7 +115,7 @@ pub(crate) fn output() -> io::Result<(StdoutSubscriber, watch::Receiver<Output>)
                 .send_if_modified(|now| *now == Output::Open && std::mem::replace(now, Output::Closed) == Output::Open);
         }
     })?;
-    Ok((StdoutSubscriber { to }, watched))
+    Ok((StdoutWriter { to }, watched))
 }
 
 fn write_all(lines: &blocking::Receiver<Line>) -> Output {
@@ -104,33 +136,40 @@ fn write_all(lines: &blocking::Receiver<Line>) -> Output {
 
 /// What goes out in one write, with the credits that its writing gives back.
 struct Batch {
-    deliveries: Vec<Delivery>,
+    chunks: Vec<Chunk>,
     last: bool,
 }
 
 impl Batch {
     fn gather(first: Line, more: &blocking::Receiver<Line>) -> Self {
-        let mut batch = Self { deliveries: Vec::new(), last: false };
+        let mut batch = Self { chunks: Vec::new(), last: false };
         let mut size = 0;
         let mut next = Some(first);
-        while let Some(Line::Events(delivery)) = next {
-            size += delivery.lines().len();
-            batch.deliveries.push(delivery);
+        while let Some(line) = next {
+            let chunk = match line {
+                Line::Events(delivery) => Chunk::Events(delivery),
+                Line::Told(outgoing) => Chunk::Told(outgoing),
+                Line::End => {
+                    batch.last = true;
+                    return batch;
+                }
+            };
+            size += chunk.bytes().len();
+            batch.chunks.push(chunk);
             if size >= WRITE {
                 return batch;
             }
             next = more.try_recv().ok();
         }
-        batch.last = next.is_some();
         batch
     }
 
     fn write(&self, output: &mut impl Write) -> io::Result<()> {
-        match &self.deliveries[..] {
+        match &self.chunks[..] {
             [] => {}
-            [one] => output.write_all(one.lines())?,
+            [one] => output.write_all(one.bytes())?,
             many => {
-                let lines: Vec<&[u8]> = many.iter().map(|d| &d.lines()[..]).collect();
+                let lines: Vec<&[u8]> = many.iter().map(Chunk::bytes).collect();
                 output.write_all(&lines.concat())?;
             }
         }

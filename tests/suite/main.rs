@@ -1,6 +1,7 @@
-//! What is true of `llmx proto`, seen from outside: one module a theme.
+//! What is true of `llmx proto` and `llmx app-server`, seen from outside: one module a theme.
 #![expect(clippy::unwrap_used, reason = "a set-up that fails must fail its test")]
 
+mod app_server;
 mod bad_input;
 mod captured_streams;
 mod compaction;

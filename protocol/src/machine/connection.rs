@@ -28,7 +28,7 @@ const WIRE_VERSION: &str = "0.169.0";
 const OWN_CLIENTS: &str = "llmx";
 
 /// What a connection can hear.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// The client sent a line.
     Line(Result<&'a [u8], LineError>),

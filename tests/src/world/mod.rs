@@ -1,6 +1,7 @@
 //! What llmx is put into: a home, a work tree, a model, a UI; and a look at the processes of the machine.
 
 mod binary;
+mod client;
 mod event;
 mod model_server;
 pub mod processes;
@@ -10,6 +11,7 @@ mod ui;
 mod workspace;
 
 pub use binary::llmx_binary;
+pub use client::Client;
 pub use event::{Event, kinds, shown};
 pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
 pub use responses::Response;

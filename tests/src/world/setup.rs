@@ -1,4 +1,4 @@
-use super::{ModelServer, Ui, Workspace, llmx_binary, processes::MARK};
+use super::{Client, ModelServer, Ui, Workspace, llmx_binary, processes::MARK};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -8,9 +8,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-/// What `llmx proto` is started with. Unless a test says otherwise: nobody is asked, nothing is confined, and lost
+/// What llmx is started with. Unless a test says otherwise: nobody is asked, nothing is confined, and lost
 /// requests are tried again a few times.
 pub struct Setup {
     settings: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ impl Setup {
         self
     }
 
-    /// Arguments after `llmx proto`.
+    /// Arguments after the subcommand.
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(ToString::to_string));
@@ -89,35 +89,50 @@ impl Setup {
         self
     }
 
-    /// Starts llmx and says nothing to it yet.
+    /// Starts `llmx proto` and says nothing to it yet.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
     pub fn start(self) -> Ui {
+        let (child, home, mark) = self.spawn("proto");
+        Ui::of(child, home, self.workspace, mark)
+    }
+
+    /// Starts `llmx app-server` and says nothing to it yet.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn serve(self) -> Client {
+        let (child, home, mark) = self.spawn("app-server");
+        Client::of(child, home, self.workspace, mark)
+    }
+
+    fn spawn(&self, subcommand: &str) -> (Child, TempDir, String) {
         let home = TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made");
         fs::write(home.path().join("config.toml"), self.toml()).expect("files can be written");
         let mark = unique_mark();
-        let mut command = self.command(home.path(), &mark);
+        let mut command = self.command(subcommand, home.path(), &mark);
         #[expect(
             clippy::disallowed_methods,
             reason = "this starts llmx itself; whether it cleans up is what is judged"
         )]
         let child = command.spawn().expect("llmx starts");
-        Ui::of(child, home, self.workspace, mark)
+        (child, home, mark)
     }
 
-    /// Starts llmx and waits until the session is configured, with nothing but its directory.
+    /// Starts `llmx proto` and waits until the session is configured, with nothing but its directory.
     pub async fn configured(self) -> Ui {
         let mut ui = self.start();
         ui.configure(serde_json::json!({})).await;
         ui
     }
 
-    fn command(&self, home: &Path, mark: &str) -> Command {
+    fn command(&self, subcommand: &str, home: &Path, mark: &str) -> Command {
         let stderr = fs::File::create(home.join("stderr")).expect("files can be made");
         let mut command = Command::new(llmx_binary());
-        command.arg("proto").args(&self.arguments).current_dir(home);
+        command.arg(subcommand).args(&self.arguments).current_dir(home);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", home).env("LLMX_HOME", home).env(MARK, mark).envs(&self.environment);

@@ -132,7 +132,7 @@ impl<'a> Incoming<'a> {
             (Some(method), Some(id)) => Ok(Self::Request { id, method, params: line.params }),
             (Some(method), None) => Ok(Self::Notification { method }),
             (None, Some(id)) => match (line.result, line.error) {
-                (_, Some(error)) => Ok(Self::Answer { id, result: Err(read_error(error)) }),
+                (_, Some(error)) => Ok(Self::Answer { id, result: Err(read_error(&error)) }),
                 (Some(result), None) => Ok(Self::Answer { id, result: Ok(result) }),
                 (None, None) => Err((Some(id), RpcError::invalid_request("Invalid request: missing field `method`"))),
             },
@@ -161,7 +161,7 @@ fn read_id(raw: &RawValue) -> Result<RequestId, RpcError> {
 }
 
 /// Whatever a client calls an error is one.
-fn read_error(error: Value) -> RpcError {
+fn read_error(error: &Value) -> RpcError {
     let code = error.get("code").and_then(Value::as_i64).unwrap_or(RpcError::INTERNAL);
     let message = error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
     RpcError { code, message, data: error.get("data").cloned() }

@@ -1,0 +1,52 @@
+//! Everything anyone may send a [`Connection`](super::Connection).
+
+use crate::{app_server::messages::AnswerReady, flow::Credit};
+use actix::Message;
+use bytes::Bytes;
+use llmx_protocol::{
+    framing::LineError,
+    ids::{CallId, SessionId},
+    wire::rpc::ServerRequest,
+};
+use std::sync::Arc;
+
+/// A connection, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// The client sent a line.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ClientSaid {
+    pub(crate) line: Result<Vec<u8>, LineError>,
+    /// Travels with the answer.
+    pub(crate) credit: Credit,
+}
+
+/// The client is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ClientGone;
+
+/// Notifications, made once for everyone who follows a thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Notes {
+    pub(crate) lines: Bytes,
+    /// The method of each line, and where that ends in `lines`.
+    pub(crate) parts: Arc<[(&'static str, usize)]>,
+    pub(crate) credit: Option<Credit>,
+}
+
+/// For the client.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum ToClient {
+    /// The answer to a request of its own.
+    Answer(AnswerReady),
+    /// What happens in a thread that it follows.
+    Notes(Notes),
+    /// A question of a thread that it follows.
+    Ask { thread: SessionId, call: CallId, request: Arc<ServerRequest> },
+    /// That needs no answer any more.
+    Settled { thread: SessionId, call: CallId },
+}

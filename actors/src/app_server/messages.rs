@@ -1,0 +1,71 @@
+//! Everything anyone may send the [`AppServer`](super::AppServer), beside its children's reports.
+
+use super::{
+    caller::Caller,
+    connection::{ClientSink, Connection, ConnectionId},
+    thread::LoadedThread,
+};
+use crate::{engine::SessionHandle, flow::Credit};
+use actix::{Addr, Message};
+use bytes::Bytes;
+use llmx_protocol::{
+    ids::{CallId, SessionId},
+    wire::{decision::ReviewDecision, rpc::ClientRequest},
+};
+
+/// A client is there.
+#[derive(Message)]
+#[rtype(result = "Addr<Connection>")]
+pub(crate) struct Connect(pub(crate) Box<dyn ClientSink>);
+
+/// A client wants something.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Asked {
+    /// What.
+    pub(crate) request: ClientRequest,
+    /// Who.
+    pub(crate) caller: Caller,
+    /// What it calls itself.
+    pub(crate) originator: String,
+}
+
+/// A client decided.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Decided {
+    pub(crate) thread: SessionId,
+    pub(crate) call: CallId,
+    pub(crate) decision: ReviewDecision,
+}
+
+/// A client is gone: nobody must wait for it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Disconnected(pub(crate) ConnectionId);
+
+/// From a thread, before anybody else hears of it: it can be found under this id.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ThreadReady {
+    pub(crate) id: SessionId,
+    pub(crate) thread: Addr<LoadedThread>,
+    pub(crate) session: SessionHandle,
+}
+
+/// From a thread: its session is over.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ThreadOver(pub(crate) SessionId);
+
+/// Every session that is loaded.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<SessionHandle>")]
+pub(crate) struct LoadedSessions;
+
+/// A line that answers a request.
+#[derive(Debug)]
+pub(crate) struct AnswerReady {
+    pub(crate) line: Bytes,
+    pub(crate) credit: Option<Credit>,
+}

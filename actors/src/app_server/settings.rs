@@ -1,0 +1,145 @@
+//! What a thread runs under, as a client chose it.
+
+use crate::config::{Config, ConfigSources, load};
+use llmx_protocol::wire::{
+    item::UserInput,
+    op::{ConfigureSession, Op, UserTurn},
+    policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy},
+    rpc::{policy::SandboxMode, thread::ThreadStartParams, turn::TurnStartParams},
+};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// What the next turn of a thread runs under.
+#[derive(Clone, Debug)]
+pub(crate) struct ThreadSettings {
+    pub(crate) cwd: PathBuf,
+    pub(crate) model: String,
+    pub(crate) provider: String,
+    pub(crate) approval_policy: AskForApproval,
+    pub(crate) sandbox_policy: SandboxPolicy,
+    pub(crate) effort: Option<ReasoningEffort>,
+    pub(crate) summary: ReasoningSummary,
+}
+
+impl ThreadSettings {
+    /// From the user's configuration as it now is, and what the client wants otherwise.
+    ///
+    /// # Errors
+    /// What is wrong with either, in a sentence.
+    pub(crate) fn derive(sources: &ConfigSources, cwd: &Path, params: &ThreadStartParams) -> Result<Self, String> {
+        let mut sources = sources.clone();
+        let set = params.config.iter().flatten().filter(|(_, value)| !value.is_null());
+        let keys = set.map(|(key, value)| format!("{key}={}", toml_text(value)));
+        sources.overrides.extend(keys);
+        sources.overrides.extend(params.sandbox.map(|mode| format!("sandbox_mode=\"{}\"", word(mode))));
+        sources.overrides.extend(params.model_provider.iter().map(|id| format!("model_provider={}", quoted(id))));
+        let config = load(&sources).map_err(|error| error.to_string())?.config;
+        Ok(Self::of(config, cwd, params))
+    }
+
+    fn of(config: Config, cwd: &Path, params: &ThreadStartParams) -> Self {
+        Self {
+            cwd: cwd.join(params.cwd.clone().unwrap_or_default()),
+            model: params.model.clone().unwrap_or(config.model),
+            provider: config.model_provider,
+            approval_policy: params.approval_policy.unwrap_or(config.approval_policy),
+            sandbox_policy: config.sandbox_policy,
+            effort: config.model_reasoning_effort,
+            summary: config.model_reasoning_summary,
+        }
+    }
+
+    /// The op that makes a session so.
+    pub(crate) fn configure(&self, params: &ThreadStartParams) -> Op {
+        Op::ConfigureSession(Box::new(ConfigureSession {
+            cwd: Some(self.cwd.clone()),
+            model: Some(self.model.clone()),
+            model_provider: Some(self.provider.clone()),
+            approval_policy: Some(self.approval_policy),
+            sandbox_policy: Some(self.sandbox_policy.clone()),
+            model_reasoning_effort: self.effort,
+            model_reasoning_summary: Some(self.summary),
+            base_instructions: params.base_instructions.clone(),
+            developer_instructions: params.developer_instructions.clone(),
+            ..ConfigureSession::default()
+        }))
+    }
+
+    /// These settings as a turn changes them.
+    pub(crate) fn changed_by(&self, turn: &TurnStartParams) -> Self {
+        let now = self.clone();
+        Self {
+            cwd: turn.cwd.as_ref().map_or(now.cwd, |cwd| self.cwd.join(cwd)),
+            model: turn.model.clone().unwrap_or(now.model),
+            approval_policy: turn.approval_policy.unwrap_or(now.approval_policy),
+            sandbox_policy: turn.sandbox_policy.clone().map_or(now.sandbox_policy, Into::into),
+            effort: turn.effort.or(now.effort),
+            summary: turn.summary.unwrap_or(now.summary),
+            provider: now.provider,
+        }
+    }
+
+    /// The op that starts a turn under them.
+    pub(crate) fn user_turn(&self, items: Vec<UserInput>, schema: Option<Value>) -> Op {
+        Op::UserTurn(Box::new(UserTurn {
+            items,
+            last_response_id: None,
+            cwd: self.cwd.clone(),
+            approval_policy: self.approval_policy,
+            sandbox_policy: self.sandbox_policy.clone(),
+            model: self.model.clone(),
+            effort: self.effort,
+            summary: self.summary,
+            final_output_json_schema: schema,
+        }))
+    }
+}
+
+fn word(mode: SandboxMode) -> &'static str {
+    match mode {
+        SandboxMode::ReadOnly => "read-only",
+        SandboxMode::WorkspaceWrite => "workspace-write",
+        SandboxMode::DangerFullAccess => "danger-full-access",
+    }
+}
+
+/// JSON strings are TOML strings but for the characters that TOML does not let be escaped as JSON does.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A value as TOML; `null` has no form there and is left out.
+fn toml_text(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let set = members.iter().filter(|(_, value)| !value.is_null());
+            let members: Vec<_> = set.map(|(key, value)| format!("{} = {}", quoted(key), toml_text(value))).collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        Value::Array(elements) => {
+            let elements: Vec<_> = elements.iter().filter(|e| !e.is_null()).map(toml_text).collect();
+            format!("[{}]", elements.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_becomes_toml() {
+        let check = |json: Value| {
+            let text = format!("key = {}", toml_text(&json));
+            let table: toml::Table = toml::from_str(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(serde_json::to_value(&table["key"]).unwrap(), json);
+        };
+        check(json!("a \"b\" \\ \n \u{1} ü"));
+        check(json!({"a b": [1, 2.5, true], "c": {"d": "e"}}));
+        check(json!([]));
+        assert_eq!(toml_text(&json!({"a": null})), "{  }");
+    }
+}

@@ -1,0 +1,339 @@
+use super::{
+    followers::Followers,
+    messages::{Decide, Detach, Ended, Heard, Opened, ThreadCall},
+    shown::{self, Facts},
+    subscriber::ToThread,
+};
+use crate::{
+    app_server::{
+        AppServer,
+        caller::Caller,
+        messages::{ThreadOver, ThreadReady},
+        settings::ThreadSettings,
+        unix_millis,
+    },
+    engine::{EngineHandle, SessionHandle},
+    flow::Credit,
+};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakAddr, WrapFuture};
+use llmx_protocol::{
+    ids::{SessionId, SubmissionId},
+    surface::{Said, Surface},
+    wire::{
+        decision::ReviewDecision,
+        event::EventMsg,
+        op::Op,
+        rpc::{
+            Empty, RpcError, ServerNotification, method,
+            thread::{Thread, ThreadStartParams, ThreadStartedNotification},
+            turn::{Turn, TurnInterruptParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnSteerResponse},
+        },
+        submission::Submission,
+    },
+};
+use std::collections::VecDeque;
+
+/// What a loaded thread is made of.
+pub(crate) struct ThreadParts {
+    pub(crate) engine: EngineHandle,
+    pub(crate) server: WeakAddr<AppServer>,
+    pub(crate) settings: ThreadSettings,
+    pub(crate) params: ThreadStartParams,
+    pub(crate) originator: String,
+    /// Whoever wanted it; answered when the session is configured.
+    pub(crate) caller: Caller,
+}
+
+/// A session with everyone who follows it. Child of the AppServer; lives as long as its session.
+pub struct LoadedThread {
+    engine: EngineHandle,
+    server: WeakAddr<AppServer>,
+    settings: ThreadSettings,
+    facts: Facts,
+    session: Option<SessionHandle>,
+    surface: Surface,
+    followers: Followers,
+    starting: Option<Starting>,
+    /// What is to be submitted, in order, one at a time.
+    queue: VecDeque<Queued>,
+    submitting: bool,
+}
+
+/// Before the session is configured.
+struct Starting {
+    params: ThreadStartParams,
+    caller: Caller,
+}
+
+enum Queued {
+    Turn { params: Box<TurnStartParams>, caller: Caller },
+    Op(Op),
+}
+
+impl LoadedThread {
+    pub(crate) fn new(parts: ThreadParts) -> Self {
+        let now = unix_millis();
+        let facts = Facts {
+            id: SessionId::default(),
+            forked_from: None,
+            preview: String::new(),
+            ephemeral: parts.params.ephemeral.unwrap_or_default(),
+            created_at: now,
+            updated_at: now,
+            path: None,
+            originator: parts.originator,
+            name: None,
+        };
+        Self {
+            engine: parts.engine,
+            server: parts.server,
+            settings: parts.settings,
+            facts,
+            session: None,
+            surface: Surface::new(SessionId::default()),
+            followers: Followers::default(),
+            starting: Some(Starting { params: parts.params, caller: parts.caller }),
+            queue: VecDeque::new(),
+            submitting: false,
+        }
+    }
+
+    fn open(&self, context: &mut Context<Self>) {
+        let (engine, subscriber) = (self.engine.clone(), Box::new(ToThread(context.address())));
+        let opening = async move { engine.open_session(subscriber).await };
+        context.spawn(opening.into_actor(self).map(|opened, _, context| match opened {
+            Ok(session) => context.address().do_send(Opened(session)),
+            Err(_) => context.stop(),
+        }));
+    }
+
+    fn shown(&self) -> Thread {
+        shown::thread(&self.facts, &self.settings, self.surface.status())
+    }
+
+    /// The session took its settings: now the thread is there.
+    fn ready(&mut self) {
+        let Some(Starting { caller, .. }) = self.starting.take() else {
+            return;
+        };
+        let thread = self.shown();
+        self.followers.add(caller.connection, caller.client.clone());
+        caller.answer(method::ThreadStart, &shown::session(thread.clone(), &self.settings));
+        let started = ServerNotification::ThreadStarted(Box::new(ThreadStartedNotification { thread }));
+        self.tell(vec![Said::Notify(started)], None);
+    }
+
+    fn tell(&self, said: Vec<Said>, credit: Option<&Credit>) {
+        self.followers.tell(&self.facts.id, said, credit);
+    }
+
+    fn heard(&mut self, id: &SubmissionId, msg: &EventMsg, said: &mut Vec<Said>, context: &mut Context<Self>) {
+        match msg {
+            EventMsg::SessionConfigured(configured) => {
+                self.facts.path.clone_from(&configured.rollout_path);
+                self.ready();
+            }
+            EventMsg::Error { message } if self.starting.is_some() => self.refused(message, context),
+            EventMsg::UserMessage { message, .. } if self.facts.preview.is_empty() => {
+                self.facts.preview.clone_from(message);
+            }
+            EventMsg::TaskStarted { .. } => self.facts.updated_at = unix_millis(),
+            _ => {}
+        }
+        self.surface.apply(id, msg, unix_millis(), said);
+    }
+
+    /// The session did not take its settings: there is no thread.
+    fn refused(&mut self, why: &str, context: &mut Context<Self>) {
+        if let Some(Starting { caller, .. }) = self.starting.take() {
+            caller.refuse(&RpcError::invalid_request(format!("error creating thread: {why}")));
+        }
+        if let Some(session) = self.session.clone() {
+            context.spawn(async move { session.leave().await.unwrap_or_default() }.into_actor(self));
+        }
+    }
+
+    fn start_turn(&mut self, params: Box<TurnStartParams>, caller: Caller, context: &mut Context<Self>) {
+        if params.input.is_empty() {
+            return caller.refuse(&RpcError::invalid_request("input must not be empty"));
+        }
+        self.queue.push_back(Queued::Turn { params, caller });
+        self.submit_next(context);
+    }
+
+    /// The answer goes out first: what the session says of the turn comes after it.
+    fn submit_next(&mut self, context: &mut Context<Self>) {
+        if self.submitting {
+            return;
+        }
+        let Some(next) = self.queue.pop_front() else {
+            return;
+        };
+        let (id, op) = match next {
+            Queued::Op(op) => (new_id(), op),
+            Queued::Turn { params, caller } => self.turn_op(*params, caller),
+        };
+        self.submitting = true;
+        self.submit(id, op, context, |thread, context| {
+            thread.submitting = false;
+            thread.submit_next(context);
+        });
+    }
+
+    fn turn_op(&mut self, params: TurnStartParams, caller: Caller) -> (SubmissionId, Op) {
+        let id = new_id();
+        self.surface.expect(id.clone());
+        self.settings = self.settings.changed_by(&params);
+        self.followers.add(caller.connection, caller.client.clone());
+        caller.answer(method::TurnStart, &TurnStartResponse { turn: Turn::asked(id.clone()) });
+        let items = params.input.into_iter().map(Into::into).collect();
+        (id, self.settings.user_turn(items, params.output_schema))
+    }
+
+    fn submit(
+        &self,
+        id: SubmissionId,
+        op: Op,
+        context: &mut Context<Self>,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) {
+        let Some(session) = self.session.clone() else {
+            return;
+        };
+        let submitting = async move { session.submit(Ok(Submission { id, op })).await };
+        context.spawn(submitting.into_actor(self).map(|_, thread, context| then(thread, context)));
+    }
+
+    fn interrupt(&mut self, params: &TurnInterruptParams, caller: Caller, context: &mut Context<Self>) {
+        if let Err(error) = self.must_be_live(&params.turn_id, "no active turn to interrupt") {
+            return caller.refuse(&error);
+        }
+        caller.answer(method::TurnInterrupt, &Empty {});
+        // Past the queue: what waits there is for later.
+        self.submit(new_id(), Op::Interrupt, context, |_, _| {});
+    }
+
+    fn must_be_live(&self, turn: &SubmissionId, nothing: &str) -> Result<(), RpcError> {
+        if self.surface.is_live(turn) {
+            return Ok(());
+        }
+        Err(RpcError::invalid_request(match self.surface.running() {
+            Some(running) => format!("expected active turn id `{turn}` but found `{running}`"),
+            None => nothing.to_owned(),
+        }))
+    }
+
+    fn steer(&mut self, params: TurnSteerParams, caller: Caller, context: &mut Context<Self>) {
+        if params.input.is_empty() {
+            return caller.refuse(&RpcError::invalid_request("input must not be empty"));
+        }
+        if let Err(error) = self.must_be_live(&params.expected_turn_id, "no active turn to steer") {
+            return caller.refuse(&error);
+        }
+        let turn_id = params.expected_turn_id;
+        caller.answer(method::TurnSteer, &TurnSteerResponse { turn_id: turn_id.clone() });
+        let items = params.input.into_iter().map(Into::into).collect();
+        self.queue.push_back(Queued::Op(Op::Steer { id: turn_id.as_str().to_owned(), items }));
+        self.submit_next(context);
+    }
+
+    fn decide(&mut self, Decide { call, decision }: Decide, context: &mut Context<Self>) {
+        let mut said = Vec::new();
+        let op = self.surface.decide(&call, decision, unix_millis(), &mut said);
+        self.tell(said, None);
+        if let Some(op) = op {
+            self.submit(new_id(), op, context, |_, _| {});
+        }
+    }
+
+    /// When the last one who could answer is gone, the answer is no.
+    fn refuse_questions(&mut self, context: &mut Context<Self>) {
+        let open: Vec<_> = self.surface.questions().map(|(call, _)| call.clone()).collect();
+        for call in open {
+            self.decide(Decide { call, decision: ReviewDecision::Denied }, context);
+        }
+    }
+}
+
+fn new_id() -> SubmissionId {
+    SubmissionId::from(uuid::Uuid::now_v7().to_string())
+}
+
+impl Actor for LoadedThread {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        self.open(context);
+    }
+}
+
+impl Handler<Opened> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, Opened(session): Opened, context: &mut Context<Self>) {
+        self.facts.id = session.id.clone();
+        self.surface = Surface::new(session.id.clone());
+        self.session = Some(session.clone());
+        if let Some(server) = self.server.upgrade() {
+            server.do_send(ThreadReady { id: session.id.clone(), thread: context.address(), session });
+        }
+        let op = self.starting.as_ref().map(|starting| self.settings.configure(&starting.params));
+        if let Some(op) = op {
+            self.submit(new_id(), op, context, |_, _| {});
+        }
+    }
+}
+
+impl Handler<ThreadCall> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, call: ThreadCall, context: &mut Context<Self>) {
+        match call {
+            ThreadCall::Start(params, caller) => self.start_turn(params, caller, context),
+            ThreadCall::Interrupt(params, caller) => self.interrupt(&params, caller, context),
+            ThreadCall::Steer(params, caller) => self.steer(params, caller, context),
+        }
+    }
+}
+
+impl Handler<Heard> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, Heard(delivery): Heard, context: &mut Context<Self>) {
+        let mut said = Vec::new();
+        for (_, msg) in delivery.events.iter() {
+            self.heard(delivery.events.id(), msg, &mut said, context);
+        }
+        self.tell(said, delivery.credit.as_ref());
+    }
+}
+
+impl Handler<Decide> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, decide: Decide, context: &mut Context<Self>) {
+        self.decide(decide, context);
+    }
+}
+
+impl Handler<Detach> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, Detach(connection): Detach, context: &mut Context<Self>) {
+        self.followers.remove(connection);
+        if self.followers.nobody() {
+            self.refuse_questions(context);
+        }
+    }
+}
+
+impl Handler<Ended> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, _: Ended, context: &mut Context<Self>) {
+        if let Some(server) = self.server.upgrade() {
+            server.do_send(ThreadOver(self.facts.id.clone()));
+        }
+        context.stop();
+    }
+}

@@ -1,0 +1,99 @@
+//! Everyone who follows a thread.
+
+use crate::{
+    app_server::{
+        connection::{ConnectionId, Notes, ToClient},
+        unix_millis,
+    },
+    flow::Credit,
+};
+use actix::Recipient;
+use bytes::Bytes;
+use llmx_protocol::{
+    ids::{CallId, SessionId},
+    surface::Said,
+    wire::rpc::{ServerNotification, ServerRequest, notification_line},
+};
+use std::sync::Arc;
+
+struct Follower {
+    id: ConnectionId,
+    client: Recipient<ToClient>,
+}
+
+/// Hands what is said to everyone who follows: serialized once.
+#[derive(Default)]
+pub(super) struct Followers {
+    list: Vec<Follower>,
+}
+
+impl Followers {
+    /// Once is enough.
+    pub(super) fn add(&mut self, id: ConnectionId, client: Recipient<ToClient>) {
+        if self.list.iter().all(|follower| follower.id != id) {
+            self.list.push(Follower { id, client });
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) {
+        self.list.retain(|follower| follower.id != id);
+    }
+
+    pub(super) fn nobody(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn tell(&self, thread: &SessionId, said: Vec<Said>, credit: Option<&Credit>) {
+        if self.list.is_empty() {
+            return;
+        }
+        let now = unix_millis();
+        let mut notes = Gathered::default();
+        for said in said {
+            match said {
+                Said::Notify(notification) => notes.add(&notification, now),
+                Said::Ask(call, request) => {
+                    self.send_notes(std::mem::take(&mut notes), credit);
+                    self.ask(thread, &call, request);
+                }
+                Said::Settled(call) => {
+                    self.send_notes(std::mem::take(&mut notes), credit);
+                    self.send(|| ToClient::Settled { thread: thread.clone(), call: call.clone() });
+                }
+            }
+        }
+        self.send_notes(notes, credit);
+    }
+
+    fn ask(&self, thread: &SessionId, call: &CallId, request: ServerRequest) {
+        let request = Arc::new(request);
+        self.send(|| ToClient::Ask { thread: thread.clone(), call: call.clone(), request: request.clone() });
+    }
+
+    fn send_notes(&self, notes: Gathered, credit: Option<&Credit>) {
+        if notes.lines.is_empty() {
+            return;
+        }
+        let notes = Notes { lines: Bytes::from(notes.lines), parts: notes.parts.into(), credit: credit.cloned() };
+        self.send(|| ToClient::Notes(notes.clone()));
+    }
+
+    fn send(&self, message: impl Fn() -> ToClient) {
+        for follower in &self.list {
+            follower.client.do_send(message());
+        }
+    }
+}
+
+#[derive(Default)]
+struct Gathered {
+    lines: Vec<u8>,
+    parts: Vec<(&'static str, usize)>,
+}
+
+impl Gathered {
+    fn add(&mut self, notification: &ServerNotification, now: i64) {
+        notification_line(notification, now, &mut self.lines);
+        self.parts.push((notification.method(), self.lines.len()));
+    }
+}
