@@ -16,6 +16,17 @@ struct Node {
     tokens: Option<i64>,
 }
 
+/// What was added to a history at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'h> {
+    /// What was said.
+    pub items: &'h [ResponseItem],
+    /// The id under which the server keeps everything up to here, if it does.
+    pub stored_as: Option<&'h ResponseId>,
+    /// The size of everything up to here in tokens, where the server counted it.
+    pub tokens: Option<i64>,
+}
+
 /// What is sent with a request.
 #[derive(Clone, Default)]
 pub struct Prompt {
@@ -60,6 +71,32 @@ impl History {
     #[must_use]
     pub fn kept_by_server(id: ResponseId) -> Self {
         Self::default().with(Vec::new(), Some(id))
+    }
+
+    /// Whether both are the very same conversation, not only equal ones.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+
+    /// Tells conversations that are alive at the same time apart: two have the same one just when they are the same.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |node| Arc::as_ptr(node).addr())
+    }
+
+    /// What was added piece by piece after the latest place that is `known`, oldest first, and that place; the empty
+    /// history where none is.
+    #[must_use]
+    pub fn pieces_since(&self, known: impl Fn(&Self) -> bool) -> (Self, Vec<Piece<'_>>) {
+        let mut pieces = Vec::new();
+        let mut at = self;
+        while let Some(node) = at.0.as_deref().filter(|_| !known(at)) {
+            pieces.push(Piece { items: &node.items, stored_as: node.stored_as.as_ref(), tokens: node.tokens });
+            at = &node.before;
+        }
+        pieces.reverse();
+        (at.clone(), pieces)
     }
 
     /// Whether nothing was said yet.

@@ -9,6 +9,7 @@ pub mod context;
 pub mod framing;
 pub mod history;
 pub mod ids;
+pub mod journal;
 pub mod local_files;
 pub mod machine;
 pub mod model;

@@ -23,6 +23,12 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// The gate after this task has ended.
+    #[must_use]
+    pub fn after(last: TaskId) -> Self {
+        Self { open: None, last }
+    }
+
     /// Whether `msg` may go out now.
     #[must_use]
     pub fn admits(&mut self, origin: Origin, msg: &EventMsg) -> bool {

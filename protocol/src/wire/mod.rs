@@ -11,6 +11,7 @@ pub mod op;
 pub mod parsed_command;
 pub mod plan;
 pub mod policy;
+pub mod rollout;
 pub mod rpc;
 pub mod submission;
 pub mod usage;

@@ -83,6 +83,8 @@ pub struct Memory {
     pub last_turn: TurnId,
     /// Tokens used.
     pub used: TokenUsage,
+    /// What the UI should be told when a session begins with this memory.
+    pub notices: Vec<String>,
     task_names: HashSet<SubmissionId>,
 }
 
@@ -123,6 +125,11 @@ impl Memory {
             Record::Waiting(ids) => self.waiting = ids,
             Record::Closing(when) => self.closing = Some(when),
         }
+    }
+
+    /// A task had this name.
+    pub fn take_name(&mut self, id: SubmissionId) {
+        self.task_names.insert(id);
     }
 
     /// Whether a task has, or had, this name.

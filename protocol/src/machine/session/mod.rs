@@ -17,7 +17,7 @@ use super::{
     turn::STOP_DEADLINE,
 };
 use crate::{
-    ids::{ResponseId, SessionId, SubmissionId, TaskId},
+    ids::{CallId, ResponseId, SessionId, SubmissionId, TaskId},
     wire::{
         event::{AbortReason, EventMsg, SessionConfigured},
         submission::{BadSubmission, Submission},
@@ -73,6 +73,8 @@ pub enum Input {
     },
     /// The executor has ended everything.
     Swept,
+    /// What is said cannot be written down: what runs must end. The outbox says why.
+    JournalFailed,
     /// A deadline may have passed.
     Tick,
 }
@@ -189,6 +191,12 @@ impl Session {
         &self.approvals
     }
 
+    /// The calls that wait for a person, with the submission of their task.
+    #[must_use]
+    pub fn open_calls(&self) -> Vec<(SubmissionId, CallId)> {
+        self.approvals.list().map(|(id, question)| (id.clone(), question.request.call_id.clone())).collect()
+    }
+
     /// The task that runs.
     #[must_use]
     pub fn running_task(&self) -> Option<TaskId> {
@@ -221,6 +229,7 @@ impl Session {
             }
             Input::ExecutorCrashed { why } => self.executor_crashed(&why, now, &mut out),
             Input::Swept => self.swept(&mut out),
+            Input::JournalFailed => self.stop_task(AbortReason::Interrupted, &mut out),
             Input::Tick => self.tick(now, &mut out),
             _ => {}
         }
@@ -255,6 +264,13 @@ impl Session {
         }
         if self.memory.settings.is_some() {
             self.publish_configured(out);
+        }
+        for text in std::mem::take(&mut self.memory.notices) {
+            out.push(Effect::Publish {
+                origin: Origin::Session,
+                id: SubmissionId::default(),
+                msg: EventMsg::warning(text),
+            });
         }
     }
 

@@ -166,6 +166,15 @@ impl ResponseItem {
         &self.json
     }
 
+    /// What a message says; empty for everything else.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self.body() {
+            ItemBody::Message { text, .. } => text,
+            _ => "",
+        }
+    }
+
     /// What the item means.
     #[must_use]
     pub fn body(&self) -> &ItemBody {

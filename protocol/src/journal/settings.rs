@@ -1,0 +1,71 @@
+//! Settings as lines, and back.
+
+use super::secrets::without_secrets;
+use crate::{
+    machine::settings::{Defaults, Settings},
+    wire::{op::ConfigureSession, rollout::TurnContext},
+};
+
+/// The op that asks for these settings again, without secrets and without the user's instructions.
+pub(super) fn op_of(settings: &Settings) -> ConfigureSession {
+    let provider = &settings.provider;
+    ConfigureSession {
+        cwd: Some(settings.cwd.clone()),
+        model: Some(settings.model.clone()),
+        model_provider: provider.record.is_none().then(|| provider.id.clone()),
+        provider: provider.record.as_deref().map(without_secrets),
+        approval_policy: Some(settings.approval_policy),
+        sandbox_policy: Some(settings.sandbox_policy.clone()),
+        model_reasoning_effort: settings.effort,
+        model_reasoning_summary: settings.summary,
+        developer_instructions: settings.developer_instructions.clone(),
+        base_instructions: settings.base_instructions.clone(),
+        compact_prompt: settings.compact_prompt.clone(),
+        disable_response_storage: Some(provider.stores_responses && !settings.stored_responses),
+        ..ConfigureSession::default()
+    }
+}
+
+/// The settings that such an op asks for.
+///
+/// # Errors
+/// Says in one sentence what cannot be had any more: a provider, usually.
+pub(super) fn restored(
+    op: &ConfigureSession,
+    user_instructions: Option<String>,
+    defaults: &Defaults,
+) -> Result<Settings, String> {
+    let settings = Settings::configure(op, defaults)?;
+    Ok(Settings {
+        user_instructions,
+        effort: op.model_reasoning_effort,
+        summary: op.model_reasoning_summary,
+        developer_instructions: op.developer_instructions.clone(),
+        base_instructions: op.base_instructions.clone(),
+        compact_prompt: op.compact_prompt.clone(),
+        ..settings
+    })
+}
+
+pub(super) fn context_of(settings: &Settings) -> TurnContext {
+    TurnContext {
+        cwd: settings.cwd.clone(),
+        approval_policy: settings.approval_policy,
+        sandbox_policy: settings.sandbox_policy.clone(),
+        model: settings.model.clone(),
+        effort: settings.effort,
+        summary: settings.summary,
+    }
+}
+
+pub(super) fn with_context(settings: &Settings, context: TurnContext) -> Settings {
+    Settings {
+        cwd: context.cwd,
+        approval_policy: context.approval_policy,
+        sandbox_policy: context.sandbox_policy,
+        model: context.model,
+        effort: context.effort,
+        summary: context.summary,
+        ..settings.clone()
+    }
+}
