@@ -8,6 +8,7 @@ pub mod config;
 pub mod engine;
 pub mod executor;
 pub mod flow;
+pub mod journal;
 pub mod local_files;
 pub mod model_stream;
 pub mod outbox;
@@ -17,6 +18,7 @@ pub mod supervise;
 pub mod task;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod threads;
 pub mod turn;
 
 /// The README's example of embedding is compiled with the documentation tests.

@@ -5,6 +5,7 @@ use llmx_actors::config::{
     Config, ConfigSources, Environment, Loaded, ProviderInfo, Secret, WireApi, home_directory, load,
 };
 use llmx_actors::executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy};
+use llmx_actors::threads::SyncPolicy;
 use llmx_protocol::{
     local_files::ProjectDocOptions,
     wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
@@ -105,6 +106,7 @@ fn every_key_in_use_is_read() {
         project_doc_fallback_filenames = ["NOTES.md"]
         kill_grace_ms = 7
         approval_timeout_ms = 9
+        journal_fsync = "item"
         [sandbox_workspace_write]
         writable_roots = ["/a"]
         network_access = true
@@ -152,6 +154,7 @@ fn every_key_in_use_is_read() {
         disable_response_storage: true,
         kill_grace_ms: 7,
         approval_timeout_ms: Some(9),
+        journal_fsync: SyncPolicy::Item,
     };
     assert_eq!(config, expected);
 }

@@ -2,7 +2,10 @@
 //! `settings`' business.
 
 use super::provider::ProviderRecord;
-use crate::executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy};
+use crate::{
+    executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy},
+    threads::SyncPolicy,
+};
 use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
 use serde::{Deserialize, de::IgnoredAny};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -73,6 +76,7 @@ pub(super) struct ConfigFile {
     pub(super) disable_response_storage: bool,
     pub(super) kill_grace_ms: Option<u64>,
     pub(super) approval_timeout_ms: Option<u64>,
+    pub(super) journal_fsync: Option<SyncPolicy>,
     #[serde(flatten)]
     others: OtherKeys,
 }

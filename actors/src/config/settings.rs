@@ -1,7 +1,7 @@
 //! The configuration in use: every key with its type, every default filled in.
 
 use super::{ConfigError, Environment, ProviderInfo, file::ConfigFile, layers::Layers, providers};
-use crate::executor::process::ShellEnvironmentPolicy;
+use crate::{executor::process::ShellEnvironmentPolicy, threads::SyncPolicy};
 use llmx_protocol::{
     local_files::{DEFAULT_PROJECT_DOC_BYTES, ProjectDocOptions},
     wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
@@ -82,6 +82,8 @@ pub struct Config {
     pub disable_response_storage: bool,
     /// How many milliseconds a command has between SIGTERM and SIGKILL.
     pub kill_grace_ms: u64,
+    /// When journals of threads are made to survive a power cut.
+    pub journal_fsync: SyncPolicy,
     /// After how many milliseconds an unanswered approval counts as denied; `None` waits for ever.
     pub approval_timeout_ms: Option<u64>,
 }
@@ -166,6 +168,7 @@ fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
         show_raw_agent_reasoning: file.show_raw_agent_reasoning,
         disable_response_storage: file.disable_response_storage,
         kill_grace_ms: file.kill_grace_ms.unwrap_or(DEFAULT_KILL_GRACE_MS),
+        journal_fsync: file.journal_fsync.unwrap_or_default(),
         approval_timeout_ms: file.approval_timeout_ms,
     }
 }

@@ -1,15 +1,17 @@
 use super::{
     EngineHandle, EngineOptions, OpenSession, OutboxId, SessionHandle,
-    handle::Whereabouts,
-    messages::{Opened, SessionStarted},
+    handle::{Shared, Whereabouts},
+    messages::{OpenThread, SessionStarted},
     placement::{Hub, Hubs},
 };
 use crate::{
     flow::Credits,
-    outbox::{Close, Outbox, Publish, Recall, Subscriber},
+    journal::Appender,
+    outbox::{Close, Outbox, OutboxParts, Publish, Recall, Subscriber, Writing},
     session::{Session, SessionFinished, SessionParts},
-    supervise::{ChildExited, Lifeline, now, start_watched},
+    supervise::{ChildExited, Lifeline, Tether, now, start_watched},
     task::Family,
+    threads::{NewThread, Opened},
 };
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult};
 use dashmap::DashMap;
@@ -34,6 +36,8 @@ pub struct Engine {
     hubs: Hubs,
     sessions: HashMap<SessionId, Entry>,
     registry: Arc<DashMap<SessionId, SessionHandle>>,
+    /// Started with the first thread that is kept.
+    appender: Option<Appender>,
 }
 
 /// A session, as its supervisor knows it.
@@ -56,20 +60,57 @@ impl Engine {
     #[must_use]
     pub fn launch(options: EngineOptions) -> EngineHandle {
         let engine = Self::new(options);
-        let registry = engine.registry.clone();
+        let shared = engine.shared();
         #[expect(clippy::disallowed_methods, reason = "the engine has no parent in here")]
-        EngineHandle { engine: engine.start(), registry }
+        EngineHandle::new(engine.start(), shared)
+    }
+
+    /// What hosts that start the engine themselves make an [`EngineHandle`] of.
+    #[must_use]
+    pub fn shared(&self) -> Shared {
+        Shared::new(self.registry.clone(), self.options.threads.clone(), self.options.defaults.clone())
     }
 
     /// An engine without sessions.
     #[must_use]
     pub fn new(options: EngineOptions) -> Self {
         let hubs = Hubs::new(options.placement, options.transports.clone());
-        Self { options, hubs, sessions: HashMap::new(), registry: Arc::default() }
+        Self { options, hubs, sessions: HashMap::new(), registry: Arc::default(), appender: None }
     }
 
-    fn open(&mut self, subscriber: Box<dyn Subscriber>, context: &mut Context<Self>) -> SessionHandle {
-        let id = SessionId::from(uuid::Uuid::now_v7().to_string());
+    fn writing(&mut self) -> Writing {
+        let appender = self.appender.get_or_insert_with(Appender::start).clone();
+        Writing { appender, sync: self.options.sync }
+    }
+
+    /// A thread that begins, kept where the options say.
+    fn begin(&mut self, subscriber: Box<dyn Subscriber>, context: &mut Context<Self>) -> SessionHandle {
+        let thread = NewThread::now();
+        let journal = self.options.threads.create(&thread).map(|journal| (journal, self.writing()));
+        let (id, started) = (thread.id.clone(), thread.started);
+        self.open(thread.id, Memory::default(), context, move |options, tether| {
+            let parts = OutboxParts { thread: id, started, origin: options.origin, subscriber, tether };
+            Outbox::new(parts, journal)
+        })
+    }
+
+    fn go_on(&mut self, OpenThread { subscriber, opened }: OpenThread, context: &mut Context<Self>) -> SessionHandle {
+        let Opened { journal, restored, summary } = opened;
+        let writing = self.writing();
+        let (id, started, memory) = (summary.id.clone(), summary.created_at, restored.memory.clone());
+        self.open(summary.id, memory, context, move |options, tether| {
+            let parts = OutboxParts { thread: id, started, origin: options.origin, subscriber, tether };
+            Outbox::resumed(parts, &restored, journal, writing)
+        })
+    }
+
+    fn open(
+        &mut self,
+        id: SessionId,
+        memory: Memory,
+        context: &mut Context<Self>,
+        outbox: impl FnOnce(EngineOptions, Tether) -> Outbox + Send + 'static,
+    ) -> SessionHandle {
         let entry = Entry {
             hub: self.hubs.next(),
             restarts: RestartBudget::default(),
@@ -79,15 +120,17 @@ impl Engine {
             outbox: watch::Sender::new(None),
             whereabouts: watch::Sender::new(Whereabouts::Starting),
         };
-        let handle = SessionHandle::new(id.clone(), entry.outbox.subscribe(), entry.whereabouts.subscribe());
+        let threads = self.options.threads.clone();
+        let handle = SessionHandle::new(id.clone(), entry.outbox.subscribe(), entry.whereabouts.subscribe(), threads);
         let seat = self.seat(&id, &entry, context);
         let (tether, outbox_at) = (entry.outbox_line.tether(), entry.outbox.clone());
         let engine = context.address();
         entry.hub.run(self.options.observed(&id, async move {
             let parent = engine.downgrade().recipient();
-            let outbox = start_watched(OutboxId(seat.id.clone()), parent, |_| Outbox::new(subscriber, tether));
+            let options = seat.options.clone();
+            let outbox = start_watched(OutboxId(seat.id.clone()), parent, |_| outbox(options, tether));
             outbox_at.send_replace(Some(outbox.clone()));
-            seat.start(outbox, Memory::default());
+            seat.start(outbox, memory);
         }));
         self.registry.insert(id.clone(), handle.clone());
         self.sessions.insert(id, entry);
@@ -201,10 +244,18 @@ impl Actor for Engine {
 }
 
 impl Handler<OpenSession> for Engine {
-    type Result = Opened;
+    type Result = MessageResult<OpenSession>;
 
-    fn handle(&mut self, OpenSession(subscriber): OpenSession, context: &mut Context<Self>) -> Opened {
-        MessageResult(self.open(subscriber, context))
+    fn handle(&mut self, OpenSession(subscriber): OpenSession, context: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.begin(subscriber, context))
+    }
+}
+
+impl Handler<OpenThread> for Engine {
+    type Result = MessageResult<OpenThread>;
+
+    fn handle(&mut self, open: OpenThread, context: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.go_on(open, context))
     }
 }
 

@@ -1,19 +1,21 @@
 //! What a host holds of an engine and of a session.
 
-use super::{Engine, OpenSession};
+use super::{Engine, OpenSession, messages::OpenThread};
 use crate::{
     flow::Credits,
     outbox::{Outbox, Subscriber},
-    session::{Leave, NoMoreInput, Session, Submit, Unanswered},
+    session::{Join, Leave, NoMoreInput, Session, Submit, Unanswered},
+    threads::{NewThread, Opened, Page, Resumed, StoredThread, ThreadError, ThreadQuery, ThreadRef, ThreadStore},
 };
 use actix::{Addr, Handler, Message};
 use dashmap::DashMap;
 use llmx_protocol::{
-    ids::SessionId,
+    ids::{ResponseId, SessionId},
+    machine::settings::Defaults,
     wire::submission::{BadSubmission, Submission},
 };
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, oneshot, watch};
 
 /// How many submissions of a session may wait for its running task to end.
 const WAITING: u32 = 64;
@@ -29,12 +31,38 @@ pub struct SessionClosed;
 pub struct EngineHandle {
     /// The actor, for hosts that want to send it messages of their own.
     pub engine: Addr<Engine>,
+    shared: Shared,
+}
+
+/// What an engine shares with whoever holds its address.
+#[derive(Clone)]
+pub struct Shared {
     /// Read-mostly, by every thread: the one map that is shared.
-    pub(super) registry: Arc<DashMap<SessionId, SessionHandle>>,
+    registry: Arc<DashMap<SessionId, SessionHandle>>,
+    threads: Arc<dyn ThreadStore>,
+    defaults: Arc<Defaults>,
+    /// Held by whoever makes a thread live: no two at once, lest they open the same one.
+    opening: Arc<Mutex<()>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        registry: Arc<DashMap<SessionId, SessionHandle>>,
+        threads: Arc<dyn ThreadStore>,
+        defaults: Arc<Defaults>,
+    ) -> Self {
+        Self { registry, threads, defaults, opening: Arc::default() }
+    }
 }
 
 impl EngineHandle {
-    /// Starts a session without settings.
+    /// Of an engine that a host started under a supervisor of its own; `shared` is its [`Engine::shared`].
+    #[must_use]
+    pub fn new(engine: Addr<Engine>, shared: Shared) -> Self {
+        Self { engine, shared }
+    }
+
+    /// Starts a session without settings. Its thread is kept from its first `configure_session` on.
     ///
     /// # Errors
     /// The engine is gone.
@@ -45,7 +73,141 @@ impl EngineHandle {
     /// A session that is open.
     #[must_use]
     pub fn session(&self, id: &SessionId) -> Option<SessionHandle> {
-        self.registry.get(id).map(|found| found.clone())
+        self.shared.registry.get(id).map(|found| found.clone())
+    }
+
+    /// Starts a thread: [`open_session`](Self::open_session) by the name that its list has for it.
+    ///
+    /// # Errors
+    /// [`ThreadError::Closed`] if the engine is gone.
+    pub async fn start_thread(&self, subscriber: Box<dyn Subscriber>) -> Result<SessionHandle, ThreadError> {
+        Ok(self.open_session(subscriber).await?)
+    }
+
+    /// Makes a thread live again, with the settings that it had. If it is live already, the subscriber joins it. A task
+    /// that was running when its engine died is closed with an `error`.
+    ///
+    /// # Errors
+    /// [`ThreadError`].
+    pub async fn resume_thread(
+        &self,
+        thread: ThreadRef,
+        subscriber: Box<dyn Subscriber>,
+    ) -> Result<Resumed, ThreadError> {
+        let _alone = self.shared.opening.lock().await;
+        let wanted = thread.clone();
+        let id = self.with_store(move |store, _| store.identify(&wanted)).await?;
+        if let Some(session) = self.session(&id) {
+            let thread = session.attach(subscriber, None).await?;
+            return Ok(Resumed { session, thread });
+        }
+        let opened = self.with_store(move |store, defaults| store.open(&thread, defaults)).await?;
+        self.go_on(opened, subscriber).await
+    }
+
+    /// Starts a thread with what another held up to a bookmark, or all of it.
+    ///
+    /// # Errors
+    /// [`ThreadError::Invalid`] if the bookmark is not in the thread, and all the others.
+    pub async fn fork_thread(
+        &self,
+        thread: ThreadRef,
+        at: Option<ResponseId>,
+        subscriber: Box<dyn Subscriber>,
+    ) -> Result<Resumed, ThreadError> {
+        let fork = NewThread::now();
+        let opened = self.with_store(move |store, defaults| store.fork(&thread, at.as_ref(), &fork, defaults)).await?;
+        self.go_on(opened, subscriber).await
+    }
+
+    /// Some threads, newest first.
+    ///
+    /// # Errors
+    /// [`ThreadError::Invalid`] for a cursor that no page gave.
+    pub async fn list_threads(&self, query: ThreadQuery) -> Result<Page, ThreadError> {
+        self.with_store(move |store, _| store.list(&query)).await
+    }
+
+    /// Looks at a thread, live or not, without joining it.
+    ///
+    /// # Errors
+    /// [`ThreadError`].
+    pub async fn read_thread(&self, thread: ThreadRef) -> Result<StoredThread, ThreadError> {
+        self.with_store(move |store, _| store.read(&thread)).await
+    }
+
+    /// Puts a thread away. One that is live here ends first, and what it runs.
+    ///
+    /// # Errors
+    /// [`ThreadError::Locked`] while it is open in another process, and all the others.
+    pub async fn archive_thread(&self, thread: ThreadRef) -> Result<(), ThreadError> {
+        self.end_if_live(&thread).await?;
+        self.with_store(move |store, _| store.archive(&thread)).await
+    }
+
+    /// Takes a thread out again.
+    ///
+    /// # Errors
+    /// [`ThreadError`].
+    pub async fn unarchive_thread(&self, thread: ThreadRef) -> Result<(), ThreadError> {
+        self.end_if_live(&thread).await?;
+        self.with_store(move |store, _| store.unarchive(&thread)).await
+    }
+
+    /// Forgets a thread for good. One that is live here ends first, and what it runs.
+    ///
+    /// # Errors
+    /// [`ThreadError::Locked`] while it is open in another process, and all the others.
+    pub async fn delete_thread(&self, thread: ThreadRef) -> Result<(), ThreadError> {
+        self.end_if_live(&thread).await?;
+        self.with_store(move |store, _| store.delete(&thread)).await
+    }
+
+    /// Gives a thread a name, or takes it away with an empty one.
+    ///
+    /// # Errors
+    /// [`ThreadError`].
+    pub async fn rename_thread(&self, thread: ThreadRef, name: String) -> Result<(), ThreadError> {
+        self.with_store(move |store, _| store.rename(&thread, &name)).await
+    }
+
+    async fn go_on(&self, opened: Opened, subscriber: Box<dyn Subscriber>) -> Result<Resumed, ThreadError> {
+        let thread = StoredThread {
+            summary: opened.summary.clone(),
+            events: opened.restored.events.clone(),
+            open_approvals: Vec::new(),
+            seq: opened.restored.seq,
+            damage: opened.restored.damage.clone(),
+        };
+        let session = self.engine.send(OpenThread { subscriber, opened }).await.map_err(|_| SessionClosed)?;
+        Ok(Resumed { session, thread })
+    }
+
+    async fn end_if_live(&self, thread: &ThreadRef) -> Result<(), ThreadError> {
+        let wanted = thread.clone();
+        let id = self.with_store(move |store, _| store.identify(&wanted)).await?;
+        if let Some(session) = self.session(&id) {
+            // One that is closed already is what is wanted.
+            let _ = session.leave().await;
+            session.gone().await;
+        }
+        Ok(())
+    }
+
+    /// Off this arbiter: it reads files.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn ThreadStore, &Defaults) -> Result<T, ThreadError> + Send + 'static,
+    ) -> Result<T, ThreadError> {
+        let (store, defaults) = (self.shared.threads.clone(), self.shared.defaults.clone());
+        let done = tokio::task::spawn_blocking(move || work(&*store, &defaults)).await;
+        done.unwrap_or(Err(ThreadError::Closed))
+    }
+}
+
+impl From<SessionClosed> for ThreadError {
+    fn from(_: SessionClosed) -> Self {
+        Self::Closed
     }
 }
 
@@ -68,6 +230,7 @@ pub struct SessionHandle {
     pub(super) outbox: watch::Receiver<Option<Addr<Outbox>>>,
     pub(super) whereabouts: watch::Receiver<Whereabouts>,
     credits: Credits,
+    threads: Arc<dyn ThreadStore>,
 }
 
 impl SessionHandle {
@@ -75,8 +238,36 @@ impl SessionHandle {
         id: SessionId,
         outbox: watch::Receiver<Option<Addr<Outbox>>>,
         whereabouts: watch::Receiver<Whereabouts>,
+        threads: Arc<dyn ThreadStore>,
     ) -> Self {
-        Self { id, outbox, whereabouts, credits: Credits::new(WAITING) }
+        Self { id, outbox, whereabouts, credits: Credits::new(WAITING), threads }
+    }
+
+    /// From now on the subscriber gets every event too; what came before is the answer, as far as its numbers are above
+    /// `after_seq`. He may get events before he has the answer. One that is far behind the others is cut off
+    /// ([`PATIENCE`](crate::outbox::PATIENCE)).
+    ///
+    /// # Errors
+    /// [`ThreadError::NotFound`] if the thread is not kept, not even since it was configured, and what reading it gives.
+    /// The subscriber has joined all the same.
+    pub async fn attach(
+        &self,
+        subscriber: Box<dyn Subscriber>,
+        after_seq: Option<u64>,
+    ) -> Result<StoredThread, ThreadError> {
+        let (told, attached) = oneshot::channel();
+        self.session().await?.do_send(Join { subscriber, attached: told });
+        let attached = attached.await.map_err(|_| ThreadError::Closed)?;
+        let (store, id) = (self.threads.clone(), attached.thread.clone());
+        let read = tokio::task::spawn_blocking(move || store.read(&ThreadRef::Id(id))).await;
+        let thread = read.unwrap_or(Err(ThreadError::Closed))?;
+        Ok(thread.snapshot(attached.seq, after_seq, &attached.open))
+    }
+
+    /// Waits until nothing is left of the session.
+    async fn gone(&self) {
+        let mut outbox = self.outbox.clone();
+        while outbox.changed().await.is_ok() {}
     }
 
     /// Hands a line of the UI to the session; returns when it was dealt with or waits for the running task to end.

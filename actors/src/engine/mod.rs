@@ -8,7 +8,7 @@ mod placement;
 
 pub use self::{
     actor::Engine,
-    handle::{EngineHandle, SessionClosed, SessionHandle},
+    handle::{EngineHandle, SessionClosed, SessionHandle, Shared},
     messages::{OpenSession, OutboxId},
     options::{ConfiguredProviders, EngineOptions, TransportFactory, commands_policy},
     placement::Placement,

@@ -4,17 +4,20 @@ use super::Placement;
 use crate::{
     config::{Config, Environment, ProviderInfo, WireApi, home_directory},
     executor::{HelperRunner, Runner, process, sandbox::Probe},
+    journal::{FileThreads, Redaction},
     local_files::FileSystem,
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
     replay::Recordings,
+    threads::{NoThreads, SyncPolicy, ThreadOrigin, ThreadStore},
 };
 use llmx_protocol::{
     ids::SessionId,
     machine::settings::{Confining, Defaults, ReasoningShown},
     model::provider::{Provider, Providers},
+    wire::rollout::SessionSource,
 };
 use serde_json::Value;
-use std::{ffi::OsString, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 /// Makes the way to the models, once for each arbiter.
 pub type TransportFactory = Arc<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
@@ -33,6 +36,12 @@ pub struct EngineOptions {
     pub transports: TransportFactory,
     /// How commands are run.
     pub runner: Arc<dyn Runner>,
+    /// Where threads are kept.
+    pub threads: Arc<dyn ThreadStore>,
+    /// Who starts them.
+    pub origin: ThreadOrigin,
+    /// When their journals are made to survive a power cut.
+    pub sync: SyncPolicy,
     /// Where sessions run.
     pub placement: Placement,
     /// What models may have under way in a session, in bytes.
@@ -60,6 +69,7 @@ impl EngineOptions {
         let user_home = environment.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.into());
         let llmx_home = home_directory(&variables);
         let config = Arc::new(config);
+        let threads = kept_threads(&config, llmx_home.as_deref(), &variables);
         let confining = Arc::new(Probe::new(helper.clone(), config.allow_degraded_sandbox));
         let seen = process::child_environment(&commands_policy(&config), environment.into_iter());
         let credentials = Credentials { config: config.clone(), environment: variables };
@@ -70,6 +80,9 @@ impl EngineOptions {
             defaults: Arc::new(defaults(&config, notices, confining.clone())),
             transports: Arc::new(move || Arc::new(ReplayingTransport::new(transport.for_another_arbiter()))),
             runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper, confining, llmx_home, user_home }),
+            threads,
+            origin: ThreadOrigin { originator: "llmx".into(), source: SessionSource::Cli },
+            sync: config.journal_fsync,
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),
             model_window: MODEL_WINDOW,
             output_window: OUTPUT_WINDOW,
@@ -77,6 +90,15 @@ impl EngineOptions {
             harness: crate::testkit::Harness::default(),
         }
     }
+}
+
+/// In the home directory; without one nothing is kept.
+fn kept_threads(config: &Config, home: Option<&Path>, environment: &Environment) -> Arc<dyn ThreadStore> {
+    let Some(home) = home else {
+        return Arc::new(NoThreads);
+    };
+    let redaction = Redaction::of(config.providers.values().flat_map(|provider| provider.secrets(environment)));
+    Arc::new(FileThreads::new(home, config.model_provider.clone(), config.journal_fsync, redaction))
 }
 
 /// What commands see of the environment: the user's policy, but whatever that says, not the providers' keys.

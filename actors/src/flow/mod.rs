@@ -1,8 +1,8 @@
 //! Back-pressure rides in the message. A pump acquires a credit before it sends; the last one who handles what was
 //! sent drops it. Mailboxes are no bound in actix (`do_send` ignores their capacity, every address clone adds to it).
 
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::{fmt::Debug, sync::Arc};
+use tokio::sync::Semaphore;
 
 /// A pool of bytes that may be under way at once.
 #[derive(Clone, Debug)]
@@ -14,7 +14,18 @@ pub struct Credits {
 /// Some of a pool, given back when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Credit {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _held: Arc<dyn Held>,
+}
+
+/// What is given back by being dropped.
+trait Held: Debug + Send + Sync {}
+impl<T: Debug + Send + Sync> Held for T {}
+
+impl Credit {
+    /// One that gives this back.
+    pub(crate) fn holding(what: impl Debug + Send + Sync + 'static) -> Self {
+        Self { _held: Arc::new(what) }
+    }
 }
 
 impl Credits {
@@ -29,7 +40,7 @@ impl Credits {
     pub async fn acquire(&self, bytes: usize) -> Credit {
         let share = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.size);
         match self.pool.clone().acquire_many_owned(share).await {
-            Ok(permit) => Credit { _permit: Arc::new(permit) },
+            Ok(permit) => Credit::holding(permit),
             Err(_) => std::future::pending().await,
         }
     }

@@ -1,31 +1,258 @@
-use super::{Close, Delivery, Events, Publish, Recall, Remember, Seal, Subscribe, Subscriber};
-use crate::supervise::{Tether, crash_point};
-use actix::{Actor, ActorContext, Context, Handler, MessageResult};
-use llmx_protocol::machine::{gate::Gate, session::Memory};
-use std::sync::Arc;
+use super::{
+    Attach, Attached, Close, Events, JournalFailed, Publish, Recall, Remember, ReportTo, Seal, Subscriber, Written,
+    scribe::{Batch, Held, Scribe, Writing},
+    subscribers::Subscribers,
+};
+use crate::{
+    flow::Credit,
+    journal::{Appended, work_tree},
+    supervise::{Tether, crash_point},
+    threads::{Journal, ThreadOrigin},
+};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, WeakRecipient};
+use llmx_protocol::{
+    ids::{SessionId, SubmissionId},
+    journal::{LineWriter, Restored, timestamp},
+    machine::{
+        gate::{Gate, Origin},
+        session::{Memory, Record, SessionEnd},
+        settings::Settings,
+    },
+    wire::{
+        event::EventMsg,
+        rollout::{SCHEMA_VERSION, SessionMeta},
+    },
+};
+use std::{mem, sync::Arc, time::Duration};
 
-/// Numbers and fans out a session's events; holds the session's memory, which outlives the session's
-/// actor. Child of the Engine, on the session's arbiter.
+/// What an outbox is made of.
+pub struct OutboxParts {
+    /// The thread that it speaks for.
+    pub thread: SessionId,
+    /// When that began, since the beginning of 1970.
+    pub started: Duration,
+    /// Who starts threads.
+    pub origin: ThreadOrigin,
+    /// The first subscriber.
+    pub subscriber: Box<dyn Subscriber>,
+    /// Ends with the engine.
+    pub tether: Tether,
+}
+
+/// Numbers and fans out a session's events, each when it is journalled; holds the session's memory, which outlives the
+/// session's actor. Child of the Engine, on the session's arbiter.
 pub struct Outbox {
+    parts: Parts,
     gate: Gate,
     seq: u64,
+    /// The last number that was handed out.
+    published: u64,
     memory: Memory,
     sealed: bool,
-    subscribers: Vec<Box<dyn Subscriber>>,
+    closing: Option<SessionEnd>,
+    subscribers: Subscribers,
+    scribe: Option<Scribe>,
+    session: Option<WeakRecipient<JournalFailed>>,
+    /// Wait until what was said before them is out.
+    arriving: Vec<Attach>,
+}
+
+struct Parts {
+    thread: SessionId,
+    started: Duration,
+    origin: ThreadOrigin,
     tether: Tether,
 }
 
 impl Outbox {
-    /// An outbox that has said nothing yet.
+    /// An outbox that has said nothing yet; `journal`: where the thread is kept, if it is.
     #[must_use]
-    pub fn new(subscriber: Box<dyn Subscriber>, tether: Tether) -> Self {
+    pub fn new(parts: OutboxParts, journal: Option<(Box<dyn Journal>, Writing)>) -> Self {
+        let mut subscribers = Subscribers::default();
+        subscribers.add(parts.subscriber);
+        let OutboxParts { thread, started, origin, tether, .. } = parts;
         Self {
+            parts: Parts { thread, started, origin, tether },
             gate: Gate::default(),
             seq: 0,
+            published: 0,
             memory: Memory::default(),
             sealed: false,
-            subscribers: vec![subscriber],
-            tether,
+            closing: None,
+            subscribers,
+            scribe: journal.map(|(journal, writing)| Scribe::new(journal, writing)),
+            session: None,
+            arriving: Vec::new(),
+        }
+    }
+
+    /// The outbox of a thread that goes on.
+    #[must_use]
+    pub fn resumed(parts: OutboxParts, restored: &Restored, journal: Box<dyn Journal>, writing: Writing) -> Self {
+        let writer = LineWriter::after(restored.written.clone(), restored.meta.instructions.clone());
+        Self {
+            gate: restored.gate.clone(),
+            seq: restored.seq,
+            published: restored.seq,
+            memory: restored.memory.clone(),
+            scribe: Some(Scribe::resumed(journal, writing, writer, restored.seq)),
+            ..Self::new(parts, None)
+        }
+    }
+
+    fn publish(&mut self, Publish { origin, id, mut msgs, credit }: Publish, outbox: Addr<Self>) {
+        if let Some(why) = self.failure() {
+            return self.publish_failure(origin, &id, &msgs, &why);
+        }
+        let gate = self.gate.clone();
+        msgs.retain(|msg| self.gate.admits(origin, msg));
+        if msgs.is_empty() {
+            return;
+        }
+        self.say_where(&mut msgs);
+        let first = self.seq + 1;
+        self.seq += msgs.len() as u64;
+        let scribe = self.scribe.as_mut().filter(|scribe| scribe.has_begun() && !scribe.may_pass(&msgs, self.seq));
+        let events = Arc::new(Events::new(id, first, msgs));
+        match scribe {
+            None => self.deliver(&events, credit),
+            Some(scribe) => {
+                scribe.hold(Held { origin, events, credit }, &gate);
+                self.write(outbox);
+            }
+        }
+    }
+
+    /// The session does not know where it is kept.
+    fn say_where(&self, msgs: &mut [EventMsg]) {
+        for msg in msgs {
+            if let EventMsg::SessionConfigured(configured) = msg {
+                configured.rollout_path = self.scribe.as_ref().and_then(Scribe::path).cloned();
+            }
+        }
+    }
+
+    fn deliver(&mut self, events: &Arc<Events>, credit: Option<Credit>) {
+        self.published = events.iter().last().map_or(self.published, |(seq, _)| seq);
+        self.subscribers.deliver(events, credit);
+    }
+
+    fn write(&mut self, outbox: Addr<Self>) {
+        if let Some(scribe) = &mut self.scribe {
+            scribe.write(&self.gate, self.seq, move |appended| outbox.do_send(Written(appended)));
+        }
+    }
+
+    fn failure(&self) -> Option<String> {
+        let why = self.scribe.as_ref()?.failed()?;
+        Some(format!("the thread cannot be written: {why}"))
+    }
+
+    /// While nothing can be written: what goes out says so.
+    fn publish_failure(&mut self, origin: Origin, id: &SubmissionId, msgs: &[EventMsg], why: &str) {
+        for msg in msgs {
+            let msg = match (origin, msg) {
+                (Origin::Task(_), msg) if msg.ends_a_task() => EventMsg::error(why),
+                (Origin::Task(_), _) => continue,
+                (Origin::Session, EventMsg::Error { .. } | EventMsg::Warning { .. } | EventMsg::ShutdownComplete) => {
+                    msg.clone()
+                }
+                (Origin::Session, _) => EventMsg::error(why),
+            };
+            if !self.gate.admits(origin, &msg) {
+                continue;
+            }
+            self.seq += 1;
+            if let Some(scribe) = &mut self.scribe {
+                scribe.owe(id, self.seq, &msg);
+            }
+            let events = Arc::new(Events::new(id.clone(), self.seq, vec![msg]));
+            self.deliver(&events, None);
+        }
+    }
+
+    fn written(&mut self, Appended { journal, lines, result }: Appended, outbox: Addr<Self>) {
+        let Some(scribe) = &mut self.scribe else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                let batch = scribe.written(journal);
+                for held in batch.into_iter().flat_map(|batch| batch.held) {
+                    self.deliver(&held.events, held.credit);
+                }
+                self.write(outbox);
+            }
+            Err(error) => {
+                let lost = scribe.not_written(journal, lines, error.to_string());
+                self.not_written(lost);
+            }
+        }
+    }
+
+    /// As if what could not be written had not been said.
+    fn not_written(&mut self, lost: Vec<Batch>) {
+        tracing::error!(thread = %self.parts.thread, why = self.failure(), "journal cannot be written");
+        if let Some(first) = lost.first() {
+            self.gate = first.gate.clone();
+            self.seq = first.seq;
+        }
+        let why = self.failure().unwrap_or_default();
+        for held in lost.into_iter().flat_map(|batch| batch.held) {
+            let msgs: Vec<_> = held.events.iter().map(|(_, msg)| msg.clone()).collect();
+            self.publish_failure(held.origin, held.events.id(), &msgs, &why);
+        }
+        if let Some(session) = self.session.as_ref().and_then(WeakRecipient::upgrade) {
+            session.do_send(JournalFailed);
+        }
+    }
+
+    fn begin(&mut self, settings: &Settings) {
+        let Some(scribe) = self.scribe.as_mut().filter(|scribe| !scribe.has_begun()) else {
+            return;
+        };
+        let meta = SessionMeta {
+            id: self.parts.thread.clone(),
+            timestamp: timestamp(self.parts.started),
+            cwd: settings.cwd.clone(),
+            originator: self.parts.origin.originator.clone(),
+            cli_version: env!("CARGO_PKG_VERSION").to_owned(),
+            instructions: settings.user_instructions.clone(),
+            source: self.parts.origin.source.clone(),
+            model_provider: Some(settings.provider.id.clone()).filter(|id| !id.is_empty()),
+            git: work_tree(&settings.cwd),
+            schema_version: Some(SCHEMA_VERSION),
+            forked_from: None,
+        };
+        scribe.begin(&meta, &self.gate, self.seq);
+    }
+
+    fn remember(&mut self, record: Record) {
+        if let Record::Configured(_, settings) = &record {
+            self.begin(settings);
+        }
+        if let Some(scribe) = self.scribe.as_mut().filter(|scribe| scribe.has_begun()) {
+            scribe.record(&record, &self.memory, &self.gate, self.seq);
+        }
+        self.memory.fold(record);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.scribe.as_ref().is_none_or(Scribe::is_idle)
+    }
+
+    /// Does what had to wait until everything that was said is out.
+    fn catch_up(&mut self, context: &mut Context<Self>) {
+        if !self.is_idle() {
+            return;
+        }
+        for Attach { subscriber, open, attached } in mem::take(&mut self.arriving) {
+            self.subscribers.add(subscriber);
+            let _ = attached.send(Attached { thread: self.parts.thread.clone(), seq: self.published, open });
+        }
+        if let Some(end) = self.closing.take() {
+            self.subscribers.close(&end);
+            context.stop();
         }
     }
 }
@@ -34,32 +261,38 @@ impl Actor for Outbox {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        self.tether.clone().hold(context, self);
+        self.parts.tether.clone().hold(context, self);
     }
 }
 
 impl Handler<Publish> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Publish { origin, id, mut msgs, credit }: Publish, _: &mut Context<Self>) {
+    fn handle(&mut self, publish: Publish, context: &mut Context<Self>) {
         crash_point::<Self>(&"Publish");
-        msgs.retain(|msg| self.gate.admits(origin, msg));
-        if self.sealed || msgs.is_empty() {
-            return;
+        if !self.sealed {
+            self.publish(publish, context.address());
         }
-        let first = self.seq + 1;
-        self.seq += msgs.len() as u64;
-        let delivery = Delivery { events: Arc::new(Events::new(id, first, msgs)), credit };
-        self.subscribers.retain_mut(|s| s.deliver(delivery.clone()).is_ok());
     }
 }
 
 impl Handler<Remember> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Remember(record): Remember, _: &mut Context<Self>) {
+    fn handle(&mut self, Remember(record): Remember, context: &mut Context<Self>) {
         crash_point::<Self>(&"Remember");
-        self.memory.fold(record);
+        self.remember(record);
+        self.write(context.address());
+    }
+}
+
+impl Handler<Written> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, Written(appended): Written, context: &mut Context<Self>) {
+        crash_point::<Self>(&"Written");
+        self.written(appended, context.address());
+        self.catch_up(context);
     }
 }
 
@@ -72,11 +305,20 @@ impl Handler<Recall> for Outbox {
     }
 }
 
-impl Handler<Subscribe> for Outbox {
+impl Handler<ReportTo> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Subscribe(subscriber): Subscribe, _: &mut Context<Self>) {
-        self.subscribers.push(subscriber);
+    fn handle(&mut self, ReportTo(session): ReportTo, _: &mut Context<Self>) {
+        self.session = Some(session);
+    }
+}
+
+impl Handler<Attach> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, attach: Attach, context: &mut Context<Self>) {
+        self.arriving.push(attach);
+        self.catch_up(context);
     }
 }
 
@@ -93,9 +335,11 @@ impl Handler<Close> for Outbox {
 
     fn handle(&mut self, Close(end): Close, context: &mut Context<Self>) {
         crash_point::<Self>(&"Close");
-        for subscriber in &mut self.subscribers {
-            subscriber.close(&end);
+        self.closing = Some(end);
+        if let Some(scribe) = &mut self.scribe {
+            scribe.rest(&self.gate, self.seq);
         }
-        context.stop();
+        self.write(context.address());
+        self.catch_up(context);
     }
 }

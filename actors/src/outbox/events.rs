@@ -39,6 +39,12 @@ impl Events {
         (self.first_seq..).zip(&self.msgs)
     }
 
+    /// About how much memory they take, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.msgs.iter().map(size_of_msg).sum()
+    }
+
     /// JSON, a line an event, each with its newline.
     pub fn lines(&self) -> &Bytes {
         self.lines.get_or_init(|| {
@@ -56,4 +62,20 @@ impl Events {
             lines.into()
         })
     }
+}
+
+/// What every event takes at least, in bytes.
+const SMALL: usize = 256;
+
+fn size_of_msg(msg: &EventMsg) -> usize {
+    SMALL
+        + match msg {
+            EventMsg::AgentMessageDelta { delta, .. }
+            | EventMsg::AgentReasoningDelta { delta, .. }
+            | EventMsg::AgentReasoningRawContentDelta { delta, .. } => delta.len(),
+            EventMsg::ExecCommandOutputDelta { chunk, .. } => chunk.len(),
+            EventMsg::AgentMessage { message, .. } => message.len(),
+            EventMsg::ExecCommandEnd(end) => 2 * end.aggregated_output.len() + end.formatted_output.len(),
+            _ => 0,
+        }
 }

@@ -1,16 +1,17 @@
 //! Everything anyone may send an [`Outbox`](super::Outbox).
 
 use super::Subscriber;
-use crate::flow::Credit;
-use actix::Message;
+use crate::{flow::Credit, journal::Appended};
+use actix::{Message, WeakRecipient};
 use llmx_protocol::{
-    ids::SubmissionId,
+    ids::{CallId, SessionId, SubmissionId},
     machine::{
         gate::Origin,
         session::{Memory, Record, SessionEnd},
     },
     wire::event::EventMsg,
 };
+use tokio::sync::oneshot;
 
 /// Events, in order, of one speaker under one id.
 #[derive(Debug, Message)]
@@ -36,10 +37,43 @@ pub struct Remember(pub Record);
 #[rtype(result = "Memory")]
 pub struct Recall;
 
-/// From now on this one gets every event.
+/// From now on this one gets every event, and whoever asks learns what came before.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Subscribe(pub Box<dyn Subscriber>);
+pub struct Attach {
+    /// The new subscriber.
+    pub subscriber: Box<dyn Subscriber>,
+    /// The calls that wait for a person, with the submissions that their tasks are named by.
+    pub open: Vec<(SubmissionId, CallId)>,
+    /// Told once nothing that was said before waits to be written.
+    pub attached: oneshot::Sender<Attached>,
+}
+
+/// The answer to [`Attach`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The thread.
+    pub thread: SessionId,
+    /// The number of the last event before the first that the subscriber gets.
+    pub seq: u64,
+    /// As asked with.
+    pub open: Vec<(SubmissionId, CallId)>,
+}
+
+/// Who is to be told when the thread cannot be written.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ReportTo(pub WeakRecipient<JournalFailed>);
+
+/// To the session: the thread cannot be written; what runs must end.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct JournalFailed;
+
+/// From the thread that writes: the journal, back again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Written(pub Appended);
 
 /// The session is over: tell the subscribers and stop.
 #[derive(Debug, Message)]

@@ -3,11 +3,15 @@
 mod actor;
 mod events;
 mod messages;
+mod scribe;
 mod subscriber;
+mod subscribers;
 
 pub use self::{
-    actor::Outbox,
+    actor::{Outbox, OutboxParts},
     events::Events,
-    messages::{Close, Publish, Recall, Remember, Seal, Subscribe},
+    messages::{Attach, Attached, Close, JournalFailed, Publish, Recall, Remember, ReportTo, Seal, Written},
+    scribe::Writing,
     subscriber::{Delivery, EventStream, Gone, Subscriber, event_stream},
+    subscribers::{LAG, MOST_LAG, PATIENCE},
 };

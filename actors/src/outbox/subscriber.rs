@@ -4,7 +4,7 @@ use super::Events;
 use crate::flow::Credit;
 use bytes::Bytes;
 use llmx_protocol::machine::session::SessionEnd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 use tokio::sync::mpsc;
 
 /// Events on their way to a subscriber.
@@ -16,7 +16,19 @@ pub struct Delivery {
     pub credit: Option<Credit>,
 }
 
+/// That a subscriber has dealt with something.
+#[derive(Debug)]
+pub(super) struct Receipt {
+    pub(super) size: usize,
+    pub(super) behind: Arc<AtomicUsize>,
+    pub(super) credit: Option<Arc<Mutex<Option<Credit>>>>,
+}
+
 impl Delivery {
+    pub(super) fn new(events: Arc<Events>, receipt: Receipt) -> Self {
+        Self { events, credit: Some(Credit::holding(receipt)) }
+    }
+
     /// The events as JSON; see [`Events::lines`].
     #[must_use]
     pub fn lines(&self) -> &Bytes {
@@ -38,6 +50,11 @@ pub trait Subscriber: Send + 'static {
 
     /// The session is over; nothing follows.
     fn close(&mut self, end: &SessionEnd);
+
+    /// This subscriber held up the others and gets nothing more; the session goes on. `why` is for a person.
+    fn cut_off(&mut self, why: &str) {
+        self.close(&SessionEnd::Failed(why.to_owned()));
+    }
 }
 
 /// A subscriber for code that awaits: the other half of [`event_stream`].

@@ -1,8 +1,8 @@
-use super::{ExecutorId, Leave, NoMoreInput, SessionFinished, Submit};
+use super::{ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit};
 use crate::{
     executor::{Executor, Runner, Sweep, Swept},
     flow::Credit,
-    outbox::{Publish, Remember, Seal},
+    outbox::{Attach, JournalFailed, Publish, Remember, ReportTo, Seal},
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     task::{BookmarkMade, Family, QuestionAsked, SteerTask, StopTask, Task, TaskFinished, TaskParts},
     turn::{Answered, CallsLost, ReplaceExecutor},
@@ -174,6 +174,7 @@ impl Actor for Session {
 
     fn started(&mut self, context: &mut Context<Self>) {
         self.parts.tether.clone().hold(context, self);
+        self.parts.family.outbox.do_send(ReportTo(context.address().downgrade().recipient()));
         self.step(Input::Begin, context);
     }
 }
@@ -186,6 +187,24 @@ impl Handler<Submit> for Session {
         self.step(Input::Submit(submission), context);
         // One that waits is remembered by now, and answered by the session that takes this one's place.
         unanswered.answered();
+    }
+}
+
+impl Handler<Join> for Session {
+    type Result = ();
+
+    /// By way of the outbox, in order with the questions that were asked.
+    fn handle(&mut self, Join { subscriber, attached }: Join, _: &mut Context<Self>) {
+        let open = self.machine.open_calls();
+        self.parts.family.outbox.do_send(Attach { subscriber, open, attached });
+    }
+}
+
+impl Handler<JournalFailed> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: JournalFailed, context: &mut Context<Self>) {
+        self.step(Input::JournalFailed, context);
     }
 }
 

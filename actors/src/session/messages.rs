@@ -1,13 +1,17 @@
 //! Everything anyone may send a [`Session`](super::Session) beside its children's reports, and what it tells the engine.
 
 use super::Unanswered;
-use crate::flow::Credit;
+use crate::{
+    flow::Credit,
+    outbox::{Attached, Subscriber},
+};
 use actix::Message;
 use llmx_protocol::{
     ids::SessionId,
     machine::session::SessionEnd,
     wire::submission::{BadSubmission, Submission},
 };
+use tokio::sync::oneshot;
 
 /// A line of the UI.
 #[derive(Debug, Message)]
@@ -30,6 +34,16 @@ pub struct NoMoreInput;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Leave;
+
+/// Someone wants to hear this session too.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Join {
+    /// Who.
+    pub subscriber: Box<dyn Subscriber>,
+    /// Told what came before.
+    pub attached: oneshot::Sender<Attached>,
+}
 
 /// To the engine: the session is over; it says nothing more.
 #[derive(Debug, Message)]

@@ -6,6 +6,6 @@ mod unanswered;
 
 pub use self::{
     actor::{Session, SessionParts},
-    messages::{ExecutorId, Leave, NoMoreInput, SessionFinished, Submit},
+    messages::{ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit},
     unanswered::Unanswered,
 };

@@ -1,0 +1,163 @@
+//! A journal as a file: one descriptor, opened once, appended to.
+
+use super::{blobs::Blobs, layout::blob_directory, lease::FileLease, redaction::Redaction};
+use crate::threads::{Journal, Lease, SyncLater, SyncPolicy, ThreadError};
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What all journals of a store have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    pub(super) sync: SyncPolicy,
+    pub(super) redaction: Arc<Redaction>,
+}
+
+/// A journal in a file that may not be there yet.
+pub(super) struct FileJournal {
+    path: PathBuf,
+    file: Option<OpenFile>,
+    blobs: Blobs,
+    redaction: Arc<Redaction>,
+    /// Until the file is there nobody else can have it.
+    lease: FileLease,
+}
+
+struct OpenFile {
+    file: File,
+    /// Up to here there are whole lines, or what was there before.
+    length: u64,
+    /// Whether the last line lacks its end: what comes next begins a new one.
+    cut: bool,
+}
+
+impl FileJournal {
+    /// One that is made by its first line.
+    pub(super) fn new(path: PathBuf, manner: &Manner) -> Self {
+        let blobs = Blobs::new(blob_directory(&path), manner.sync == SyncPolicy::Item);
+        Self { path, file: None, blobs, redaction: manner.redaction.clone(), lease: FileLease }
+    }
+
+    /// One that is there.
+    pub(super) fn open(path: PathBuf, manner: &Manner) -> Result<Self, ThreadError> {
+        let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ThreadError::NotFound(path.display().to_string()));
+            }
+            Err(error) => return Err(ThreadError::io("cannot open", path)(error)),
+        };
+        let lease = match FileLease::take(&file).map_err(ThreadError::io("cannot lock", &path))? {
+            Ok(lease) => lease,
+            Err(holder) => return Err(ThreadError::Locked { thread: path.display().to_string(), holder }),
+        };
+        let (length, cut) = end_of(&mut file).map_err(ThreadError::io("cannot read", &path))?;
+        Ok(Self { file: Some(OpenFile { file, length, cut }), lease, ..Self::new(path, manner) })
+    }
+
+    fn file(&mut self) -> io::Result<&mut OpenFile> {
+        if self.file.is_none() {
+            self.file = Some(create(&self.path)?);
+        }
+        self.file.as_mut().ok_or_else(|| io::Error::other("the file is closed"))
+    }
+}
+
+impl Journal for FileJournal {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let clean = self.redaction.apply(lines);
+        let small = self.blobs.put_away(&clean)?.into_owned();
+        self.file()?.append(small)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file()?.file.sync_data()
+    }
+
+    /// Through a descriptor of its own: a copy of this one would keep the lease.
+    fn sync_later(&self) -> Option<SyncLater> {
+        let path = self.path.clone();
+        Some(Box::new(move || match File::open(path) {
+            Ok(file) => file.sync_data(),
+            // Archived or deleted meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }))
+    }
+
+    fn blocks(&self) -> bool {
+        true
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
+    fn lease(&self) -> &dyn Lease {
+        &self.lease
+    }
+}
+
+impl OpenFile {
+    /// All of it, or, after an error, nothing: what a write left half done is cut off again, and where even that
+    /// fails, what comes next begins on a line of its own.
+    fn append(&mut self, mut lines: Vec<u8>) -> io::Result<()> {
+        if self.cut {
+            lines.insert(0, b'\n');
+        }
+        if let Err(error) = self.file.write_all(&lines) {
+            self.cut |= self.file.set_len(self.length).is_err();
+            return Err(error);
+        }
+        self.length += lines.len() as u64;
+        self.cut = false;
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> io::Result<OpenFile> {
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
+    }
+    let file = private().create_new(true).append(true).open(path)?;
+    match FileLease::take(&file)? {
+        Ok(_) => Ok(OpenFile { file, length: 0, cut: false }),
+        Err(holder) => Err(io::Error::other(format!("it is open in {holder}"))),
+    }
+}
+
+/// How long the file is, and whether its last line lacks its end.
+fn end_of(file: &mut File) -> io::Result<(u64, bool)> {
+    let length = file.seek(SeekFrom::End(0))?;
+    if length == 0 {
+        return Ok((0, false));
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok((length, last != *b"\n"))
+}
+
+/// Options for files that nobody else may read.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// A directory that nobody else may enter, and those above it.
+pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Writes a small file, all of it or nothing.
+pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = private().create(true).truncate(true).write(true).open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    fs::rename(unfinished, path)
+}
