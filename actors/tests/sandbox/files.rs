@@ -23,6 +23,8 @@ fn content_outside_the_roots_cannot_be_changed() {
         "mkfifo $OUT/pipe",
         "$ATTACKER tmpfile $OUT",
         "$ATTACKER socket $OUT/socket",
+        "echo owned >> $HOME/.profile",
+        "echo owned >> $LLMX_HOME/config.toml",
     ] {
         check_untouched(BOTH, "true", attack);
     }
@@ -55,6 +57,8 @@ fn what_is_known_about_a_file_cannot_be_changed() {
         "touch -d 2001-01-01 $OUT",
         "chown $(id -u) $OUT/victim; touch -a -m $OUT/victim",
         "$ATTACKER fchmod $OUT/victim",
+        "python3 -c 'import os; os.setxattr(os.environ[\"OUT\"] + \"/victim\", \"user.owned\", b\"1\")'",
+        "chattr +d $OUT/victim",
     ] {
         check_untouched(BOTH, "true", attack);
     }
@@ -185,6 +189,19 @@ fn a_read_only_command_writes_nothing_in_its_own_directory_either() {
         assert!(text(&output).contains("null"), "{}", text(&output));
         assert_eq!(fs::read_dir(ground.at("ws")).unwrap().count(), 0);
         assert!(!fs::exists("/tmp/llmx-never").unwrap() && !fs::exists("/dev/shm/llmx-never").unwrap());
+    }
+}
+
+/// Who is told that it is written relies on it.
+#[test]
+fn nothing_is_written_that_vanishes() {
+    for &who in Who::everybody() {
+        for policy in [Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline] {
+            let script = "for d in / /dev /dev/pts /etc /home /proc /root /run /run/user /sys /usr /var /var/tmp $HOME $OUT; do \
+                echo x 2>/dev/null > $d/llmx-new && echo accepted in $d; mkdir $d/llmx-dir 2>/dev/null && echo accepted in $d; done; echo done";
+            let seen = text(&Ground::new(who).run(policy, script));
+            assert!(!seen.contains("accepted") && seen.contains("done"), "{who:?}, {policy:?}: {seen}");
+        }
     }
 }
 

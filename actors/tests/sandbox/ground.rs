@@ -39,7 +39,7 @@ pub(crate) enum Policy {
 }
 
 impl Policy {
-    fn arguments(self) -> &'static [&'static str] {
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Full => &["--policy", "danger-full-access"],
             Self::ReadOnly => &["--policy", "read-only"],

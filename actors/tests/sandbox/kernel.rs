@@ -118,6 +118,19 @@ fn the_settings_of_the_kernel_are_out_of_reach_of_root() {
     check_only_root("for i in /proc/irq/*/smp_affinity_list; do : >> $i && echo opened; done", "opened");
 }
 
+/// A release agent in a control group of version 1 is a program that the host's root runs.
+#[test]
+fn control_groups_are_out_of_reach_of_root() {
+    if !Who::everybody().contains(&Who::Root) || !std::fs::exists("/sys/fs/cgroup").unwrap() {
+        return;
+    }
+    let name = format!("llmx-test-{}", std::process::id());
+    let make = format!(
+        "for g in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $g/{name} 2>/dev/null && echo made && rmdir $g/{name}; done"
+    );
+    check_only_root(&make, "made");
+}
+
 fn check_only_root(attack: &str, leaks: &str) {
     let seen = text(&Ground::new(Who::Root).run(Policy::Full, attack));
     assert!(seen.contains(leaks), "no attack at all: {attack}: {seen}");

@@ -149,6 +149,49 @@ fn the_engines_home_is_read_only_also_within_a_root() {
 }
 
 #[test]
+fn the_repository_of_every_root_is_read_only() {
+    for &who in Who::everybody() {
+        for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false)] {
+            let ground = Ground::new(who);
+            ground.prepare("git init -q $OUT");
+            let mut command = ground.llmx(policy);
+            command.arg("--writable-root").arg(ground.at("out"));
+            let output = command.args(["--", "sh", "-c", "echo evil > $OUT/.git/hooks/pre-commit; echo x > $OUT/new"]);
+            let output = output.output().unwrap();
+            assert_eq!(ground.at("out/.git/hooks/pre-commit").exists(), harmed, "{who:?}: {}", text(&output));
+            assert!(ground.at("out/new").exists(), "{who:?}: {}", text(&output));
+        }
+    }
+}
+
+/// A helper that was killed could not take it away.
+#[test]
+fn what_a_killed_helper_left_is_taken_away_by_the_next() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("mkdir $WS/.git && chmod 1755 $WS/.git");
+        let seen = text(&ground.run(Policy::Workspace, "mkdir .git/x || echo protected"));
+        assert!(seen.contains("protected") && !ground.at("ws/.git").exists(), "{who:?}: {seen}");
+    }
+}
+
+/// Only who names the repository itself lets commands commit.
+#[test]
+fn a_commit_is_denied_with_gits_own_words_unless_the_repository_is_a_root() {
+    let commit = "git -c user.name=a -c user.email=a commit -q --allow-empty -m x; echo code $?";
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare(A_REPOSITORY);
+        let seen = text(&ground.run(Policy::Workspace, commit));
+        assert!(seen.contains("Read-only file system") && seen.contains("code 128"), "{who:?}: {seen}");
+        let mut command = ground.llmx(Policy::Workspace);
+        command.arg("--writable-root").arg(ground.at("ws/.git")).args(["--", "sh", "-c", commit]);
+        let seen = text(&command.output().unwrap());
+        assert!(seen.contains("code 0"), "{who:?}: {seen}");
+    }
+}
+
+#[test]
 fn placeholders_are_gone_and_hide_no_repository_further_up() {
     for &who in Who::everybody() {
         let ground = Ground::new(who);

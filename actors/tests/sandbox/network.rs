@@ -1,11 +1,11 @@
 //! The network, and the sockets of other programs on this machine.
 
 use crate::ground::{Ground, Policy, Who, check_hidden, text};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::{fs, io};
 
 const OFFLINE: &[Policy] = &[Policy::ReadOnly, Policy::Workspace];
@@ -49,6 +49,26 @@ fn nobody_is_reached_over_ip() {
         reached(&Ground::new(who), policy, &attack, || socket.recv(&mut [0; 4]).map(drop))
     });
     check_hidden(OFFLINE, "$ATTACKER listen 127.0.0.1:0", "succeeded");
+}
+
+/// Passed on by a shell, as a supervisor may do it.
+#[test]
+fn an_open_connection_is_not_passed_on() {
+    check(ALL, |who, policy| {
+        let ground = Ground::new(who);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let within = match policy {
+            Policy::Full => String::new(),
+            policy => format!("{} sandbox {} --", crate::ground::llmx().display(), policy.arguments().join(" ")),
+        };
+        let script = format!("exec 9<>/dev/tcp/127.0.0.1/{port}; {within} sh -c 'echo leak >&9'");
+        let seen = text(&ground.as_user("bash".as_ref()).args(["-c", &script]).output().unwrap());
+        let mut heard = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut heard).unwrap();
+        assert!(heard.is_empty() || heard == "leak\n", "{seen}");
+        !heard.is_empty()
+    });
 }
 
 #[test]
@@ -105,7 +125,8 @@ fn a_socket_that_is_not_where_it_was_bound_is_out_of_reach() {
                 s.bind('relative.sock' if sys.argv[1] == 'relative' else os.getcwd() + '/bound.sock')\n\
                 if sys.argv[1] == 'renamed': os.rename('bound.sock', 'renamed.sock')\n\
                 s.listen(); print('ready', flush=True)\n\
-                print(s.accept()[0].recv(4).decode(), flush=True)";
+                said = ''\n\
+                while said != 'done': said = s.accept()[0].recv(4).decode(); print(said, flush=True)";
             let mut server = ground.as_user("python3".as_ref());
             server.args(["-c", serve, bind]).current_dir(ground.at("out")).stdout(std::process::Stdio::piped());
             let mut server = server.spawn().unwrap();
@@ -113,11 +134,10 @@ fn a_socket_that_is_not_where_it_was_bound_is_out_of_reach() {
             let mut line = String::new();
             io::BufRead::read_line(&mut said, &mut line).unwrap();
             let seen = text(&ground.run(policy, &format!("$ATTACKER unix {}", ground.at(path).display())));
-            server.kill().unwrap();
-            server.wait().unwrap();
+            UnixStream::connect(ground.at(path)).unwrap().write_all(b"done").unwrap();
             let mut heard = String::new();
             said.read_to_string(&mut heard).unwrap();
-            assert_eq!(heard.contains("leak"), seen.contains("succeeded"), "{seen}");
+            assert!(server.wait().unwrap().success() && heard.ends_with("done\n"), "{heard}: {seen}");
             heard.contains("leak")
         });
     }

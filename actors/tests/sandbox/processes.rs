@@ -61,6 +61,19 @@ fn nobody_outside_is_signalled() {
     });
 }
 
+/// It was a helper of llmx a moment ago, and knows how the command will be judged.
+#[test]
+fn pid_1_is_out_of_reach_of_its_children() {
+    for &who in Who::everybody() {
+        for &policy in ALL {
+            let script = "test $$ = 2 || exit 1; for f in environ maps mem; do head -c 1 /proc/1/$f && echo read $f; done; \
+                for f in 0 1 2 3 4 5 6; do readlink /proc/1/fd/$f && echo read $f; : >> /proc/1/fd/$f && echo read $f; done; $ATTACKER ptrace 1; kill -9 1; kill -STOP 1; kill -TERM 1; echo still there";
+            let seen = text(&Ground::new(who).run(policy, script));
+            assert!(!seen.contains("read ") && !seen.contains("succeeded"), "{seen}");
+        }
+    }
+}
+
 /// Never without a sandbox: it would end everything of the user.
 #[test]
 fn a_signal_to_everybody_stays_within() {

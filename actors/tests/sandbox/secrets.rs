@@ -2,6 +2,24 @@
 
 use crate::ground::{Ground, Policy, Who, text};
 
+/// Root may look into any process; an ordinary user's command not even without a sandbox.
+#[test]
+fn the_environment_of_llmx_itself_is_not_to_be_read() {
+    let secret = format!("hunter2-{}", std::process::id());
+    let look = "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ; done 2>/dev/null";
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let mut shell = ground.as_user("sh".as_ref());
+        let seen = text(&shell.args(["-c", look]).env("A_SECRET", &secret).output().unwrap());
+        assert!(seen.contains(&secret), "{who:?}: no attack at all");
+        for policy in [Policy::Full, Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline] {
+            let seen = text(&ground.shell(policy, look).env("A_SECRET", &secret).output().unwrap());
+            let may = policy == Policy::Full && who == Who::Root;
+            assert_eq!(seen.contains(&secret), may, "{who:?}, {policy:?}");
+        }
+    }
+}
+
 #[test]
 fn keys_are_not_in_the_environment() {
     for &who in Who::everybody() {

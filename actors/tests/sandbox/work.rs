@@ -40,6 +40,79 @@ fn shells_pipes_and_files() {
 }
 
 #[test]
+fn what_shells_and_scripts_look_for_is_there() {
+    check(
+        "bash",
+        Policy::ReadOnly,
+        "bash -c 'cat <(echo a) /dev/fd/3 3< <(echo b)'; echo c | cat /dev/stdin",
+        "a\nb\nc\n",
+    );
+    check("ps", Policy::ReadOnly, "ps -e -o comm= | sort", "llmx-init\nps\n");
+    check("ls", Policy::ReadOnly, "ls /proc/self/ /sys/class /dev/pts > /dev/null && echo seen", "seen");
+    check("locale", Policy::ReadOnly, "locale > /dev/null && echo said", "said");
+    check("script", Policy::Workspace, "script -qc 'test -t 1 && echo a terminal' log", "a terminal");
+    check("df", Policy::ReadOnly, "df . > /dev/null && mount > /dev/null; echo $?", "0");
+    check("getent", Policy::WorkspaceOnline, "getent hosts localhost", "localhost");
+}
+
+/// Within the toolchain that runs these tests, which an ordinary user may not reach.
+#[test]
+fn a_crate_is_built() {
+    if Who::everybody().contains(&Who::Nobody) && std::path::Path::new(env!("CARGO")).starts_with("/root") {
+        eprintln!("skipped for ordinary users: the toolchain is root's");
+    }
+    let ground = Ground::new(Who::everybody()[0]);
+    let bin = std::path::Path::new(env!("CARGO")).parent().unwrap().display().to_string();
+    ground.prepare("mkdir $WS/src; echo 'fn main() { println!(\"built\"); }' > $WS/src/main.rs; printf '[package]\\nname = \"x\"\\nedition = \"2024\"\\n' > $WS/Cargo.toml");
+    let mut command = ground.shell(Policy::Workspace, "cargo run --offline --quiet");
+    let output = command.env("PATH", format!("{bin}:/usr/bin:/bin")).output().unwrap();
+    assert_eq!(text(&output), "built\n");
+}
+
+/// A development server, seen from a browser.
+#[test]
+fn with_a_network_a_server_within_is_reached_from_outside() {
+    if !is_there("python3") {
+        return eprintln!("skipped: this machine has no python3");
+    }
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let serve = "import http.server, sys\ns = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\nprint(s.server_port, flush=True)\ns.handle_request()";
+        ground.prepare("echo served > $WS/page");
+        let mut command = ground.llmx(Policy::WorkspaceOnline);
+        command
+            .args(["--", "python3", "-c", serve])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null());
+        let mut server = command.spawn().unwrap();
+        let mut port = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut port).unwrap();
+        let mut browser = std::net::TcpStream::connect(format!("127.0.0.1:{}", port.trim())).unwrap();
+        std::io::Write::write_all(&mut browser, b"GET /page HTTP/1.0\r\n\r\n").unwrap();
+        let mut page = String::new();
+        std::io::Read::read_to_string(&mut browser, &mut page).unwrap();
+        assert!(page.ends_with("served\n"), "{who:?}: {page}");
+        assert!(server.wait().unwrap().success());
+    }
+}
+
+/// There are no namespaces to be had within: what needs them says so, what can do with less says that.
+#[test]
+fn a_sandbox_within_a_sandbox() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        let llmx = crate::ground::llmx().display().to_string();
+        let seen = text(&ground.run(Policy::Workspace, &format!("{llmx} sandbox -- echo ran")));
+        assert!(
+            seen.contains("degraded sandbox: sandbox: cannot create namespaces") && seen.contains("ran\n"),
+            "{seen}"
+        );
+        let output = ground.run(Policy::Workspace, &format!("{llmx} sandbox --policy workspace-write -- echo ran"));
+        assert_eq!((output.status.code(), text(&output).contains("ran")), (Some(125), false), "{}", text(&output));
+    }
+}
+
+#[test]
 fn the_temporary_directory_is_writable() {
     for &who in Who::everybody() {
         let ground = Ground::new(who);
@@ -113,6 +186,14 @@ fn python() {
         Policy::ReadOnly,
         &python("import pty, os\npty.spawn(['sh', '-c', 'test -t 1 && echo a terminal'])"),
         "a terminal",
+    );
+    check(
+        "python3",
+        Policy::WorkspaceOnline,
+        &python(
+            "import multiprocessing as m\nif __name__ == '__main__':\n  with m.Manager() as g: l = g.list([1]); l.append(2); print(list(l))",
+        ),
+        "[1, 2]",
     );
     check(
         "python3",
