@@ -4,7 +4,7 @@
 //! kernel kills every process of the namespace, however many there are and wherever they hide.
 
 use super::description::Strength;
-use super::mounts::{self, MOST_PROCESSES, SharedMemory};
+use super::mounts::{self, MOST_PROCESSES, SHARED_MEMORY, SharedMemory};
 use super::namespaces::{self, Identity};
 use super::plan::Plan;
 use super::standard_files::StandardFiles;
@@ -101,7 +101,7 @@ fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<StandardFiles, NotStarted> 
     let files = StandardFiles::reopen()?;
     let mut writable: Vec<PathBuf> = plan.roots().map(Path::to_owned).collect();
     if writes {
-        writable.push("/dev/shm".into());
+        writable.push(SHARED_MEMORY.into());
     }
     Walls::prepare(&writable, Strength::Full, Limits { network, unix_sockets: true, fixed_metadata: false })?
         .build()?;

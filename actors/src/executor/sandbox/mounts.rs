@@ -14,12 +14,16 @@ use rustix::mount::{
     open_tree,
 };
 use std::ffi::CStr;
+use std::fs::Permissions;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// The devices that a command gets.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// An empty directory of the private `/dev`, laid over each that is to be hidden: one file system less to make for each.
+const NOTHING_IN_HERE: &str = "/dev/mqueue";
 
 /// What programs expect in `/dev` beside devices.
 const DEVICE_LINKS: [(&str, &str); 5] = [
@@ -30,7 +34,10 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Whether `/dev/shm` takes anything.
+/// Where POSIX shared memory is.
+pub(super) const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Whether [`SHARED_MEMORY`] takes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SharedMemory {
     Writable,
@@ -133,9 +140,7 @@ impl Devices {
     /// A `/dev` that nobody else sees. It is read-only once it is furnished: what a command writes there by mistake
     /// must fail, not vanish.
     fn install(&self, shared_memory: SharedMemory) -> Result<(), NotStarted> {
-        let writable = MountFlags::NOSUID | MountFlags::NODEV;
-        let shared_memory_flags = if shared_memory == SharedMemory::Writable { writable } else { NOTHING };
-        mount_new("tmpfs", "/dev", MountFlags::NOSUID | MountFlags::NOEXEC, Some(c"mode=755"))?;
+        mount_new("tmpfs", "/dev", MountFlags::NOSUID, Some(c"mode=755"))?;
         self.furnish().step("furnish /dev")?;
         mount_new(
             "devpts",
@@ -143,7 +148,10 @@ impl Devices {
             MountFlags::NOSUID | MountFlags::NOEXEC,
             Some(c"newinstance,ptmxmode=0666,mode=620"),
         )?;
-        mount_new("tmpfs", "/dev/shm", shared_memory_flags, Some(c"mode=1777"))?;
+        if shared_memory == SharedMemory::Writable {
+            let shared_memory = copy_of(Path::new(SHARED_MEMORY), HARMLESS);
+            shared_memory.and_then(|tree| put(&tree, Path::new(SHARED_MEMORY))).step("mount /dev/shm")?;
+        }
         let read_only = MountFlags::RDONLY | MountFlags::BIND | MountFlags::NOSUID | MountFlags::NOEXEC;
         mount_remount("/dev", read_only, c"").step("make /dev read-only")
     }
@@ -157,7 +165,9 @@ impl Devices {
             symlink(target, Path::new("/dev").join(name))?;
         }
         std::fs::create_dir("/dev/pts")?;
-        std::fs::create_dir("/dev/shm")
+        std::fs::create_dir(NOTHING_IN_HERE)?;
+        std::fs::create_dir(SHARED_MEMORY)?;
+        std::fs::set_permissions(SHARED_MEMORY, Permissions::from_mode(0o1777))
     }
 }
 
@@ -191,13 +201,13 @@ fn limit_processes() {
     let _ = std::fs::write("/proc/sys/kernel/pid_max", MOST_PROCESSES.to_string());
 }
 
-pub(super) fn mount_new(kind: &str, path: &str, flags: MountFlags, data: Option<&CStr>) -> Result<(), NotStarted> {
+fn mount_new(kind: &str, path: &str, flags: MountFlags, data: Option<&CStr>) -> Result<(), NotStarted> {
     mount(kind, path, kind, flags, data).step(format!("mount a {kind} on {path}"))
 }
 
 /// An empty directory over one that is to be hidden. Read-only: what is written there must not vanish.
 pub(super) fn hide_directory(path: &Path) -> io::Result<()> {
-    Ok(mount("tmpfs", path, "tmpfs", NOTHING, c"mode=555,size=0")?)
+    put(&copy_of(Path::new(NOTHING_IN_HERE), libc::MOUNT_ATTR_RDONLY | HARMLESS)?, path)
 }
 
 /// `/dev/null` over a file that is to be hidden.
