@@ -96,6 +96,22 @@ fn signals_reach_the_command_and_its_end_is_passed_on() {
     }
 }
 
+/// As `timeout` sends it, once, whatever llmx is doing: before it hears signals it ends of it, later it passes it on.
+#[test]
+fn no_signal_is_lost_while_the_command_is_being_started() {
+    for &policy in ALL {
+        for turns in 0..40 {
+            let ground = Ground::new(Who::everybody()[0]);
+            let mut child = ground.llmx(policy).args(["--", "sleep", "60"]).stdin(Stdio::null()).spawn().unwrap();
+            let is_under_way = || fs::read_to_string(format!("/proc/{}/stat", child.id())).is_ok();
+            assert!((0..turns * 5).all(|_| is_under_way()));
+            signal(&child, Signal::TERM);
+            let end = child.wait().unwrap();
+            assert!(end.code() == Some(143) || end.signal() == Some(15), "{policy:?}, {turns}: {end:?}");
+        }
+    }
+}
+
 #[test]
 fn exit_codes_and_streams_pass_through() {
     for &who in Who::everybody() {
@@ -131,14 +147,12 @@ fn many_calls_leave_nothing_behind() {
     }
 }
 
-/// As the engine runs it: kills `script` as soon as it says something.
-async fn kill_when_ready(policy: SandboxPolicy, script: &str, grace: Duration) -> (Ended, String, String) {
-    let (ground, mark) = (Ground::new(Who::everybody()[0]), mark());
+fn launch(ground: &Ground, policy: SandboxPolicy, script: &str, mark: &str) -> Launch {
     let path = std::env::var_os("PATH").unwrap();
-    let launch = Launch {
+    Launch {
         argv: ["sh", "-c", script].map(Into::into).to_vec(),
         cwd: ground.at("ws"),
-        env: vec![("PATH".into(), path), ("MARK".into(), mark.clone().into())],
+        env: vec![("PATH".into(), path), ("MARK".into(), mark.into())],
         helper: HelperPath::at(llmx()),
         sandbox: Some(Sandbox {
             policy,
@@ -148,8 +162,13 @@ async fn kill_when_ready(policy: SandboxPolicy, script: &str, grace: Duration) -
             tmpdir: None,
             strength: Strength::Full,
         }),
-    };
-    let (command, output) = spawn(&launch).unwrap();
+    }
+}
+
+/// As the engine runs it: kills `script` as soon as it says something.
+async fn kill_when_ready(policy: SandboxPolicy, script: &str, grace: Duration) -> (Ended, String, String) {
+    let (ground, mark) = (Ground::new(Who::everybody()[0]), mark());
+    let (command, output) = spawn(&launch(&ground, policy, script, &mark)).unwrap();
     let (ready, mut said) = (Notify::new(), Vec::new());
     let kill = async {
         ready.notified().await;
@@ -192,6 +211,17 @@ async fn an_interrupt_ends_every_kind_of_process() {
             let (ended, ..) = kill_when_ready(policy.clone(), script, SHORT).await;
             assert_eq!(ended, Ended::Signalled(9), "{script}");
         }
+    }
+}
+
+/// It ends at once, with nobody to be asked first: a grace of a minute would be noticed.
+#[tokio::test]
+async fn a_command_that_has_not_begun_is_ended_at_once() {
+    let ground = Ground::new(Who::everybody()[0]);
+    for _ in 0..20 {
+        let (command, output) = spawn(&launch(&ground, workspace(), "exec sleep 1000", &mark())).unwrap();
+        let finished = run(command, output, std::future::ready(LONG), async |_, _| {}).await;
+        assert!(matches!(finished.end.ended, Ended::Signalled(9 | 15)), "{:?}", finished.end);
     }
 }
 

@@ -72,10 +72,16 @@ fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), NotStarted> {
 fn pass_sigterm_on() {
     extern "C" fn to_everybody_else(_: libc::c_int) {
         #[expect(unsafe_code, reason = "a signal handler may make system calls and nothing else")]
-        // SAFETY: kill(2) is safe in a handler. From PID 1 it spares PID 1. SIGCONT lets the stopped ones hear.
+        // SAFETY: all of these are safe in a handler. From PID 1 kill(2) spares PID 1. SIGCONT lets the stopped ones
+        // hear. Another process with this handler is the command just before its exec: to it SIGTERM is its end.
         unsafe {
-            libc::kill(-1, libc::SIGTERM);
-            libc::kill(-1, libc::SIGCONT);
+            if libc::getpid() == 1 {
+                libc::kill(-1, libc::SIGTERM);
+                libc::kill(-1, libc::SIGCONT);
+            } else {
+                libc::signal(libc::SIGTERM, libc::SIG_DFL);
+                libc::raise(libc::SIGTERM);
+            }
         }
     }
     #[expect(unsafe_code, reason = "std has no way to handle a signal")]

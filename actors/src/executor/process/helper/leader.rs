@@ -7,7 +7,7 @@ use super::super::proc_tree::Walk;
 use super::line::EngineLine;
 use crate::executor::sandbox::{self, Confined, Errand, Sandbox, Status, Strength, Walls};
 use rustix::fd::{AsFd, BorrowedFd, RawFd};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{
     DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, set_child_subreaper,
     set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
@@ -59,16 +59,26 @@ impl Leader {
         }
     }
 
-    /// Sends a signal to the command's own group.
-    pub(super) fn forward(&self, signal: u8) {
+    /// Sends a signal to the command's own group. Before the command has begun there is none: then it is to be sent
+    /// again.
+    pub(super) fn forward(&self, signal: u8) -> Forwarded {
         let command = match self {
             Self::Command(pid) => Some(*pid),
             Self::Init(confined) => Walk::detect().children(confined.init).into_iter().find(|pid| is_the_second(*pid)),
         };
-        if let (Some(command), Some(signal)) = (command, Signal::from_named_raw(signal.into())) {
-            let _ = kill_process_group(command, signal);
+        let Some(signal) = Signal::from_named_raw(signal.into()) else { return Forwarded::Done };
+        match command.map(|command| kill_process_group(command, signal)) {
+            Some(Ok(()) | Err(Errno::PERM)) => Forwarded::Done,
+            None | Some(Err(_)) => Forwarded::NotYet,
         }
     }
+}
+
+/// Whether a signal has reached the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forwarded {
+    Done,
+    NotYet,
 }
 
 /// In its own PID namespace: after PID 1 the command is the first.
@@ -176,7 +186,7 @@ fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
     let leader = setsid()?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(helper) {
-        return Err(rustix::io::Errno::SRCH.into()); // the helper died before the death signal was in place
+        return Err(Errno::SRCH.into()); // the helper died before the death signal was in place
     }
     // The engine needs this number should the command kill its helper, so it is told before the command exists.
     rustix::io::write(socket, &Report::encode_started(leader.as_raw_pid().unsigned_abs()))?;
@@ -187,7 +197,7 @@ fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
 fn build(walls: Option<Walls>, socket: BorrowedFd<'_>) -> io::Result<()> {
     walls.map_or(Ok(()), Walls::build).map_err(|failure| {
         let _ = rustix::io::write(socket, &Report::Failed(failure).encode());
-        rustix::io::Errno::PERM.into()
+        Errno::PERM.into()
     })
 }
 

@@ -10,7 +10,7 @@ use super::control::{Left, Report};
 use super::launch::{HELPER_NAME, Order};
 use super::not_started::NotStarted;
 use crate::executor::sandbox::{self, Status};
-use leader::Leader;
+use leader::{Forwarded, Leader};
 use line::{EngineLine, Wake};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::process::{PidfdFlags, pidfd_open};
@@ -24,6 +24,9 @@ use tree::{LeaderEnd, Tree};
 
 /// How often orphans of a running command that died are waited for; until then they are zombies.
 const REAP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a signal for a command that has not begun is tried again.
+const FORWARD_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The exit code of a helper that was not started by an engine.
 const NOT_A_HELPER: u8 = 2;
@@ -64,15 +67,14 @@ fn watch_over(leader: &Leader, line: &mut EngineLine) -> Report {
         return Report::Failed(NotStarted::other("this kernel has no pidfd (Linux 5.3)"));
     };
     let watched: Vec<BorrowedFd<'_>> = [handle.as_fd()].into_iter().chain(leader.said()).collect();
+    let mut signals = Vec::new();
     loop {
-        match line.wait(&watched, Some(REAP_INTERVAL)) {
+        let interval = if signals.is_empty() { REAP_INTERVAL } else { FORWARD_INTERVAL };
+        match line.wait(&watched, Some(interval)) {
             Wake::Nothing => {
                 tree.reap();
             }
-            Wake::Signals => {
-                let signals = line.take_signals();
-                signals.into_iter().for_each(|signal| leader.forward(signal));
-            }
+            Wake::Signals => signals.extend(line.take_signals()),
             Wake::Child | Wake::Kill => break,
             Wake::Terminate { grace } => {
                 match leader {
@@ -82,6 +84,8 @@ fn watch_over(leader: &Leader, line: &mut EngineLine) -> Report {
                 break;
             }
         }
+        let until = signals.iter().position(|signal| leader.forward(*signal) == Forwarded::NotYet);
+        signals.drain(..until.unwrap_or(signals.len()));
     }
     let (end, left) = match leader {
         Leader::Command(_) => tree.kill(),

@@ -111,8 +111,11 @@ impl Tree {
     }
 
     /// The same for a command in its own PID namespace, where PID 1 passes the SIGTERM on to everybody at once: a storm
-    /// of forks has no walk to outrun.
+    /// of forks has no walk to outrun. A command that has not begun is not asked.
     pub(super) fn terminate_namespace(&mut self, grace: Duration, line: &mut EngineLine) {
+        if self.walk.children(self.leader).is_empty() {
+            return;
+        }
         let _ = kill_process(self.leader, Signal::TERM);
         self.wait_until_nothing_is_left(Instant::now() + grace, line);
     }
