@@ -4,6 +4,7 @@
 //! submits to them. Nothing global is read or set: configuration, environment and runtime come from the host.
 
 pub mod app_server;
+pub mod auth;
 pub mod config;
 pub mod engine;
 pub mod executor;

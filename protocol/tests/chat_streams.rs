@@ -58,6 +58,7 @@ fn check(name: &str, item: &ItemBody, [input_tokens, cached_input_tokens, output
     let usage = TokenUsage {
         input_tokens,
         cached_input_tokens,
+        cache_write_input_tokens: 0,
         output_tokens,
         reasoning_output_tokens: 0,
         total_tokens: input_tokens + output_tokens,

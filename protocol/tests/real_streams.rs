@@ -70,6 +70,7 @@ fn assert_completed(name: &str, events: &[ModelEvent], tokens: (i64, i64, i64)) 
     let expected = TokenUsage {
         input_tokens,
         cached_input_tokens,
+        cache_write_input_tokens: 0,
         output_tokens,
         reasoning_output_tokens: 0,
         total_tokens: input_tokens + output_tokens,

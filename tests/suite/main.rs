@@ -10,6 +10,7 @@ mod context;
 mod faults;
 mod flows;
 mod interrupts;
+mod keys;
 mod leaving;
 mod recording;
 mod retries;

@@ -19,6 +19,6 @@ mod settings;
 
 pub use environment::{Environment, home_directory};
 pub use error::ConfigError;
-pub use provider::{OPENAI_BASE_URL, ProviderInfo, REPLAY_BASE_URL, WireApi};
+pub use provider::{AuthCommand, OPENAI_BASE_URL, ProviderInfo, REPLAY_BASE_URL, WireApi};
 pub use secret::Secret;
 pub use settings::{Config, ConfigSources, Loaded, load};

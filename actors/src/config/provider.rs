@@ -27,6 +27,30 @@ pub enum WireApi {
     Auto,
 }
 
+/// A program that prints a provider's key, as the first line of its standard output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+pub struct AuthCommand {
+    /// The program, searched in the `PATH` unless it has a slash.
+    pub command: String,
+    /// Its arguments. Other users of the machine can read them.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// How long it may take, in milliseconds.
+    #[serde(default = "five_seconds")]
+    pub timeout_ms: u64,
+    /// How long a key is used before the program is asked again, in milliseconds; 0: until a server refuses it.
+    #[serde(default = "five_minutes")]
+    pub refresh_interval_ms: u64,
+}
+
+fn five_seconds() -> u64 {
+    5_000
+}
+
+fn five_minutes() -> u64 {
+    300_000
+}
+
 /// A provider with every default filled in. From JSON (`configure_session.provider`) it is read with the names of
 /// `[model_providers.<id>]` in `config.toml`; absent and null fields get the same defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -44,6 +68,8 @@ pub struct ProviderInfo {
     pub env_key_instructions: Option<String>,
     /// The API key itself; wins over `env_key`.
     pub experimental_bearer_token: Option<Secret>,
+    /// A program that prints the key; wins over `env_key`.
+    pub auth: Option<AuthCommand>,
     /// The dialect.
     pub wire_api: WireApi,
     /// Appended to every URL.
@@ -86,6 +112,7 @@ impl ProviderInfo {
             env_key_required: false,
             env_key_instructions: None,
             experimental_bearer_token: None,
+            auth: None,
             wire_api: WireApi::default(),
             query_params: BTreeMap::new(),
             http_headers: BTreeMap::new(),
@@ -182,6 +209,7 @@ pub(super) struct ProviderRecord {
     env_key: Option<String>,
     env_key_instructions: Option<String>,
     experimental_bearer_token: Option<Secret>,
+    auth: Option<AuthCommand>,
     wire_api: Option<WireApi>,
     query_params: Option<BTreeMap<String, String>>,
     http_headers: Option<BTreeMap<String, Secret>>,
@@ -212,6 +240,7 @@ impl ProviderRecord {
             env_key: self.env_key.or(base.env_key),
             env_key_instructions: self.env_key_instructions.or(base.env_key_instructions),
             experimental_bearer_token: self.experimental_bearer_token.or(base.experimental_bearer_token),
+            auth: self.auth.or(base.auth),
             wire_api: self.wire_api.unwrap_or(base.wire_api),
             query_params: self.query_params.unwrap_or(base.query_params),
             http_headers: self.http_headers.unwrap_or(base.http_headers),

@@ -2,6 +2,7 @@
 
 use super::Placement;
 use crate::{
+    auth::ConfiguredKeys,
     config::{Config, Environment, ProviderInfo, WireApi, home_directory},
     executor::{HelperRunner, Runner, process, sandbox::Probe},
     journal::{FileThreads, Redaction},
@@ -71,8 +72,9 @@ impl EngineOptions {
         let config = Arc::new(config);
         let threads = kept_threads(&config, llmx_home.as_deref(), &variables);
         let confining = Arc::new(Probe::new(helper.clone(), config.allow_degraded_sandbox));
-        let seen = process::child_environment(&commands_policy(&config), environment.into_iter());
-        let credentials = Credentials { config: config.clone(), environment: variables };
+        let seen = process::child_environment(&commands_policy(&config), environment.iter().cloned());
+        let keys = ConfiguredKeys::new(llmx_home.clone(), environment, helper.clone());
+        let credentials = Credentials { keys: Arc::new(keys), config: config.clone(), environment: variables };
         let recordings = Recordings::default();
         let transport = HttpTransport::new(credentials, recordings.clone());
         Self {

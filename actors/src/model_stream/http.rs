@@ -2,6 +2,7 @@
 
 use super::{AnswerBody, ModelRequest, Transport};
 use crate::{
+    auth::Keys,
     config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, Secret, WireApi},
     replay::{Recordings, Tape},
 };
@@ -38,6 +39,8 @@ const AGENT: &str = concat!("llmx/", env!("CARGO_PKG_VERSION"));
 /// Where a provider's key and headers come from.
 #[derive(Clone, Debug)]
 pub struct Credentials {
+    /// The keys.
+    pub keys: Arc<dyn Keys>,
     /// The providers.
     pub config: Arc<Config>,
     /// The variables that they name.
@@ -144,6 +147,7 @@ impl Http {
         Ok(answer)
     }
 
+    /// A key that is refused is renewed, once: a token may have been replaced while the engine ran.
     async fn ask(
         &self,
         provider: &ProviderInfo,
@@ -151,13 +155,42 @@ impl Http {
         request: &ModelRequest,
     ) -> Result<HttpAnswer, Failure> {
         let body = request.body(dialect);
-        let mut tape = self.tape(provider, dialect, &body).await?;
-        let post = self.post(provider, dialect, &request.conversation, body)?;
+        let key = self.key(provider, None).await?;
+        let asked = Asked { provider, dialect, conversation: &request.conversation, body };
+        let Refused { failure, tape } = match self.exchange(&asked, key.clone()).await {
+            Ok(answer) => return Ok(answer),
+            Err(refused) if refused.failure.kind == FailureKind::Auth => refused,
+            Err(refused) => return Err(refused.into_failure()),
+        };
+        match self.key(provider, key.as_ref()).await {
+            Ok(Some(renewed)) if Some(&renewed) != key.as_ref() => {
+                tracing::debug!(provider = provider.name, "the server refused a key; trying a newer one");
+                // A replayed session has no keys: to it the refusal would be the end.
+                tape.forget();
+                self.exchange(&asked, Some(renewed)).await.map_err(Refused::into_failure)
+            }
+            Ok(_) => Err(Refused { failure, tape }.into_failure()),
+            Err(why) => {
+                tracing::debug!(provider = provider.name, %why, "the refused key cannot be renewed");
+                Err(Refused { failure, tape }.into_failure())
+            }
+        }
+    }
+
+    async fn key(&self, provider: &ProviderInfo, refused: Option<&Secret>) -> Result<Option<Secret>, Failure> {
+        let key = self.credentials.keys.key(provider, refused).await;
+        key.map_err(|text| Failure::new(FailureKind::Auth, text))
+    }
+
+    async fn exchange(&self, asked: &Asked<'_>, key: Option<Secret>) -> Result<HttpAnswer, Refused> {
+        let dialect = asked.dialect;
+        let mut tape = self.tape(asked, key.clone()).await?;
+        let post = self.post(asked, key)?;
         let response = post.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
         tape.answered(response.status().as_u16(), response.headers());
         if let Some(encoding) = unwanted_encoding(response.headers()).filter(|_| response.status().is_success()) {
-            tape.ended();
-            return Err(Failure::new(FailureKind::BadRequest, encoded_text(&encoding)));
+            let failure = Failure::new(FailureKind::BadRequest, encoded_text(&encoding));
+            return Err(Refused { failure, tape });
         }
         if response.status().is_success() && is_answer(response.headers(), dialect) {
             return Ok(HttpAnswer { response, dialect, notice: None, tape });
@@ -166,15 +199,15 @@ impl Http {
     }
 
     /// What this exchange is recorded on. It fails before anything is asked: who wants a recording wants all of it.
-    async fn tape(&self, provider: &ProviderInfo, dialect: Dialect, body: &Bytes) -> Result<Tape, Failure> {
+    async fn tape(&self, asked: &Asked<'_>, key: Option<Secret>) -> Result<Tape, Failure> {
+        let Asked { provider, dialect, body, .. } = asked;
         let Some(file) = &provider.record else {
             return Ok(Tape::off());
         };
         let cannot = |e| Failure::new(FailureKind::BadRequest, format!("failed to record to {}: {e}", file.display()));
         let recorder = self.recordings.at(file).await.map_err(cannot)?;
-        let environment = &self.credentials.environment;
-        let key = provider.api_key(environment).ok().flatten();
-        let headers = provider.headers(environment).into_iter().map(|(_, value)| Secret::from(value.as_str()));
+        let headers =
+            provider.headers(&self.credentials.environment).into_iter().map(|(_, value)| Secret::from(value.as_str()));
         Ok(Tape::of(recorder, dialect.path(), body.clone(), headers.chain(key).collect()))
     }
 
@@ -204,15 +237,8 @@ impl Http {
         Ok(slot.get_or_init(|| client).clone())
     }
 
-    fn post(
-        &self,
-        provider: &ProviderInfo,
-        dialect: Dialect,
-        conversation: &str,
-        body: Bytes,
-    ) -> Result<RequestBuilder, Failure> {
-        let environment = &self.credentials.environment;
-        let key = provider.api_key(environment).map_err(|text| Failure::new(FailureKind::Auth, text))?;
+    fn post(&self, asked: &Asked<'_>, key: Option<Secret>) -> Result<RequestBuilder, Failure> {
+        let Asked { provider, dialect, conversation, .. } = *asked;
         let url = provider.url(dialect.path());
         let mut builder = self
             .client(&url)?
@@ -227,10 +253,37 @@ impl Http {
         if let Some(key) = key {
             builder = builder.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
         }
-        for (name, value) in provider.headers(environment) {
+        for (name, value) in provider.headers(&self.credentials.environment) {
             builder = builder.header(name, value);
         }
-        Ok(builder.body(body))
+        Ok(builder.body(asked.body.clone()))
+    }
+}
+
+/// One request, but for the key.
+struct Asked<'a> {
+    provider: &'a ProviderInfo,
+    dialect: Dialect,
+    conversation: &'a str,
+    body: Bytes,
+}
+
+/// An exchange that came to nothing, with the tape that it is on.
+struct Refused {
+    failure: Failure,
+    tape: Tape,
+}
+
+impl Refused {
+    fn into_failure(mut self) -> Failure {
+        self.tape.ended();
+        self.failure
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, tape: Tape::off() }
     }
 }
 
@@ -366,13 +419,17 @@ fn is_answer(headers: &HeaderMap, dialect: Dialect) -> bool {
     is_whole || kind.is_empty() || kind.starts_with("text/event-stream") || kind.starts_with("application/x-ndjson")
 }
 
-async fn refusal(mut response: Response, mut tape: Tape) -> Failure {
+async fn refusal(mut response: Response, mut tape: Tape) -> Refused {
+    let failure = read_refusal(&mut response, &mut tape).await;
+    Refused { failure, tape }
+}
+
+async fn read_refusal(response: &mut Response, tape: &mut Tape) -> Failure {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let body = beginning(&mut response, ERROR_BODY).await;
+    let body = beginning(response, ERROR_BODY).await;
     tape.heard(&body);
-    tape.ended();
     if response.status().is_success() {
         return not_a_stream(header("content-type").unwrap_or_default(), &body);
     }

@@ -105,6 +105,11 @@ impl Tape {
         self.write(None);
     }
 
+    /// The exchange is not to be kept after all.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
+    }
+
     /// The connection broke.
     pub(crate) fn cut(&mut self) {
         self.write(Some("cut"));

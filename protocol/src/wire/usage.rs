@@ -11,6 +11,10 @@ pub struct TokenUsage {
     pub input_tokens: i64,
     /// The part of the input that the server had cached.
     pub cached_input_tokens: i64,
+    /// The part of the input that the server put into its cache, which some charge for; left out where it is 0. llmx's
+    /// own member.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_input_tokens: i64,
     /// What the model wrote, reasoning included.
     pub output_tokens: i64,
     /// The part of the output that was reasoning.
@@ -19,11 +23,16 @@ pub struct TokenUsage {
     pub total_tokens: i64,
 }
 
+fn is_zero(tokens: &i64) -> bool {
+    *tokens == 0
+}
+
 /// Member by member; a server's nonsense stops at the largest number instead of overflowing.
 impl AddAssign for TokenUsage {
     fn add_assign(&mut self, other: Self) {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.cached_input_tokens = self.cached_input_tokens.saturating_add(other.cached_input_tokens);
+        self.cache_write_input_tokens = self.cache_write_input_tokens.saturating_add(other.cache_write_input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.reasoning_output_tokens = self.reasoning_output_tokens.saturating_add(other.reasoning_output_tokens);
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
@@ -80,6 +89,7 @@ mod tests {
         TokenUsage {
             input_tokens: tokens,
             cached_input_tokens: tokens,
+            cache_write_input_tokens: tokens,
             output_tokens: tokens,
             reasoning_output_tokens: tokens,
             total_tokens: tokens,
@@ -98,6 +108,8 @@ mod tests {
 
     #[test]
     fn absent_values_are_null_on_the_wire() {
+        let wrote = TokenUsage { cache_write_input_tokens: 7, ..TokenUsage::default() };
+        assert_eq!(json!(wrote)["cache_write_input_tokens"], 7);
         let info = TokenUsageInfo { model_context_window: None, ..TokenUsageInfo::default() };
         let limits = RateLimitSnapshot {
             primary: Some(RateLimitWindow { used_percent: 12.5, window_minutes: Some(300), resets_at: None }),

@@ -5,7 +5,7 @@ use super::{
 use crate::invariants::{self, Invariant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::{collections::VecDeque, fs, mem};
+use std::{collections::VecDeque, fs, mem, path::Path};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -235,6 +235,12 @@ impl Ui {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.child.id().expect("llmx lives").try_into().expect("process numbers are small")
+    }
+
+    /// llmx's home.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// What llmx's memory is.

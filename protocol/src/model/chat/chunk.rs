@@ -128,14 +128,26 @@ fn number(raw: Option<&RawValue>) -> Option<u64> {
     raw?.get().trim_matches('"').parse().ok()
 }
 
+/// Proxies have Anthropic's names beside OpenAI's, or names of their own for what OpenAI does not count.
 pub(super) fn usage(raw: &RawValue) -> Option<TokenUsage> {
     let usage: Value = serde_json::from_str(raw.get()).ok()?;
+    let details = &usage["prompt_tokens_details"];
     let tokens = |value: &Value| value.as_i64().unwrap_or_default();
+    let first = |values: &[&Value]| values.iter().find_map(|value| value.as_i64()).unwrap_or_default();
     let input_tokens = tokens(&usage["prompt_tokens"]);
     let output_tokens = tokens(&usage["completion_tokens"]);
     usage.is_object().then(|| TokenUsage {
         input_tokens,
-        cached_input_tokens: tokens(&usage["prompt_tokens_details"]["cached_tokens"]),
+        cached_input_tokens: first(&[
+            &details["cached_tokens"],
+            &usage["cache_read_input_tokens"],
+            &usage["prompt_cache_hit_tokens"],
+        ]),
+        cache_write_input_tokens: first(&[
+            &details["cache_write_tokens"],
+            &details["cache_creation_tokens"],
+            &usage["cache_creation_input_tokens"],
+        ]),
         output_tokens,
         reasoning_output_tokens: tokens(&usage["completion_tokens_details"]["reasoning_tokens"]),
         total_tokens: usage["total_tokens"].as_i64().unwrap_or(input_tokens.saturating_add(output_tokens)),
@@ -242,19 +254,28 @@ mod tests {
 
     #[test]
     fn usage_is_read_as_far_as_it_goes() {
-        let check = |json: &str, expected: Option<[i64; 5]>| {
+        let check = |json: &str, expected: Option<([i64; 3], [i64; 3])>| {
             let raw: &RawValue = serde_json::from_str(json).unwrap();
             let read = usage(raw).map(|u| {
-                [u.input_tokens, u.cached_input_tokens, u.output_tokens, u.reasoning_output_tokens, u.total_tokens]
+                let input = [u.input_tokens, u.cached_input_tokens, u.cache_write_input_tokens];
+                (input, [u.output_tokens, u.reasoning_output_tokens, u.total_tokens])
             });
             assert_eq!(read, expected, "{json}");
         };
         check("5", None);
-        check("{}", Some([0; 5]));
-        check(r#"{"prompt_tokens":2,"completion_tokens":3,"prompt_tokens_details":null}"#, Some([2, 0, 3, 0, 5]));
+        check("{}", Some(([0; 3], [0; 3])));
+        check(
+            r#"{"prompt_tokens":2,"completion_tokens":3,"prompt_tokens_details":null}"#,
+            Some(([2, 0, 0], [3, 0, 5])),
+        );
         check(
             r#"{"prompt_tokens":2,"prompt_tokens_details":{"cached_tokens":1},"completion_tokens":3,"completion_tokens_details":{"reasoning_tokens":2},"total_tokens":9}"#,
-            Some([2, 1, 3, 2, 9]),
+            Some(([2, 1, 0], [3, 2, 9])),
         );
+        // OpenRouter; LiteLLM in front of Anthropic, older and newer; DeepSeek.
+        check(r#"{"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":4}}"#, Some(([0, 0, 4], [0; 3])));
+        check(r#"{"cache_creation_input_tokens":4,"cache_read_input_tokens":3}"#, Some(([0, 3, 4], [0; 3])));
+        check(r#"{"prompt_tokens_details":{"cached_tokens":3,"cache_creation_tokens":4}}"#, Some(([0, 3, 4], [0; 3])));
+        check(r#"{"prompt_cache_hit_tokens":3}"#, Some(([0, 3, 0], [0; 3])));
     }
 }

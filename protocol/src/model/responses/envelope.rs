@@ -103,12 +103,19 @@ impl<'a> ResponseObject<'a> {
 }
 
 pub(super) fn usage(usage: &Value) -> Option<TokenUsage> {
+    let details = &usage["input_tokens_details"];
+    let first = |values: &[&Value]| values.iter().find_map(|value| value.as_i64()).unwrap_or_default();
     let tokens = |value: &Value| value.as_i64().unwrap_or_default();
     let input_tokens = tokens(&usage["input_tokens"]);
     let output_tokens = tokens(&usage["output_tokens"]);
     usage.is_object().then(|| TokenUsage {
         input_tokens,
-        cached_input_tokens: tokens(&usage["input_tokens_details"]["cached_tokens"]),
+        cached_input_tokens: first(&[&details["cached_tokens"], &usage["cache_read_input_tokens"]]),
+        cache_write_input_tokens: first(&[
+            &details["cache_write_tokens"],
+            &details["cache_creation_tokens"],
+            &usage["cache_creation_input_tokens"],
+        ]),
         output_tokens,
         reasoning_output_tokens: tokens(&usage["output_tokens_details"]["reasoning_tokens"]),
         total_tokens: usage["total_tokens"].as_i64().unwrap_or(input_tokens.saturating_add(output_tokens)),

@@ -133,6 +133,7 @@ fn usage_is_read_as_far_as_it_goes() {
             |[input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, total_tokens]| TokenUsage {
                 input_tokens,
                 cached_input_tokens,
+                cache_write_input_tokens: if given.contains("write") { 4 } else { 0 },
                 output_tokens,
                 reasoning_output_tokens,
                 total_tokens,
@@ -147,6 +148,7 @@ fn usage_is_read_as_far_as_it_goes() {
         r#"{"input_tokens":2,"input_tokens_details":{"cached_tokens":1},"output_tokens":3,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":9}"#,
         Some([2, 1, 3, 2, 9]),
     );
+    check(r#"{"input_tokens":9,"input_tokens_details":{"cache_write_tokens":4}}"#, Some([9, 0, 0, 0, 9]));
 }
 
 #[test]
