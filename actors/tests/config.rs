@@ -93,6 +93,7 @@ fn every_key_in_use_is_read() {
         model_context_window = 1000
         model_auto_compact_token_limit = 900
         compact_prompt = "sum up"
+        experimental_compact_prompt_file = "sum.md"
         approval_policy = "on-failure"
         sandbox_mode = "workspace-write"
         allow_degraded_sandbox = true
@@ -130,6 +131,7 @@ fn every_key_in_use_is_read() {
         model_context_window: Some(1000),
         model_auto_compact_token_limit: Some(900),
         compact_prompt: Some("sum up".to_owned()),
+        experimental_compact_prompt_file: Some(PathBuf::from("sum.md")),
         approval_policy: AskForApproval::OnFailure,
         sandbox_policy: SandboxPolicy::WorkspaceWrite {
             writable_roots: vec![PathBuf::from("/a")],
@@ -486,24 +488,6 @@ fn the_home_is_the_chosen_one_or_below_the_users() {
         let environment = environment(&[("LLMX_HOME", chosen), ("HOME", users)]);
         assert_eq!(home_directory(&environment), expected.map(PathBuf::from));
     }
-}
-
-#[test]
-fn base_instructions_are_read_relative_to_the_session() {
-    let cwd = tempfile::tempdir().unwrap();
-    fs::write(cwd.path().join("prompt.md"), "Be kind.").unwrap();
-    fs::write(cwd.path().join("blank.md"), " \n").unwrap();
-    let read = |name: &str| {
-        let config = config(&format!("experimental_instructions_file = '{name}'"));
-        config.base_instructions(cwd.path()).map_err(|error| error.to_string())
-    };
-    assert_eq!(read("prompt.md"), Ok(Some("Be kind.".to_owned())));
-    for name in ["blank.md", "absent.md"] {
-        let error = read(name).unwrap_err();
-        let place = format!("failed to read {}: ", cwd.path().join(name).display());
-        assert!(error.starts_with(&place), "{error}");
-    }
-    assert_eq!(defaults().base_instructions(cwd.path()).unwrap(), None);
 }
 
 proptest! {

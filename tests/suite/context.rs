@@ -82,3 +82,19 @@ async fn local_images_are_sent_as_data_and_bad_ones_are_named() {
     }
     ui.ends_with(0).await;
 }
+
+#[tokio::test]
+async fn a_file_may_hold_the_system_text_and_a_bad_one_is_named() {
+    let server = ModelServer::start([hello("resp_1")]).await;
+    let setup = || Setup::with(&server).setting("experimental_instructions_file", "'prompt.md'");
+    let mut ui = setup().workspace(workspace(&[("prompt.md", "Be kind.")])).configured().await;
+    ui.task("u1", "hello").await;
+    assert_eq!(server.request(1).await.body["instructions"], "Be kind.");
+    ui.ends_with(0).await;
+    let mut ui = setup().workspace(Workspace::empty()).start();
+    let op = json!({"type": "configure_session", "cwd": ui.workspace.path()});
+    ui.send("c1", op).await;
+    let event = ui.next().await;
+    assert!(event.kind() == "error" && event.text("message").contains("prompt.md"), "{event:?}");
+    ui.ends_with(0).await;
+}

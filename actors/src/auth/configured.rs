@@ -51,7 +51,7 @@ impl ConfiguredKeys {
         (!is_old && refused != Some(&key)).then_some(key)
     }
 
-    fn from_program(
+    fn printed_now(
         &self,
         command: &AuthCommand,
         refused: Option<&Secret>,
@@ -69,7 +69,7 @@ impl ConfiguredKeys {
     }
 
     /// What `llmx login` left is for the Responses API only.
-    fn from_file(&self, provider: &ProviderInfo) -> Option<Secret> {
+    fn left_by_login(&self, provider: &ProviderInfo) -> Option<Secret> {
         let is_for_it = provider.requires_openai_auth && provider.wire_api != WireApi::Chat;
         self.home.as_deref().filter(|_| is_for_it).and_then(key_in)
     }
@@ -84,11 +84,11 @@ impl Keys for ConfiguredKeys {
         if provider.experimental_bearer_token.is_none()
             && let Some(command) = &provider.auth
         {
-            return self.from_program(command, refused);
+            return self.printed_now(command, refused);
         }
         let key = match provider.api_key(&self.environment) {
             Ok(Some(key)) => Ok(Some(key)),
-            other => self.from_file(provider).map_or(other, |key| Ok(Some(key))),
+            other => self.left_by_login(provider).map_or(other, |key| Ok(Some(key))),
         };
         future::ready(key).boxed_local()
     }

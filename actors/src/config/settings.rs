@@ -6,11 +6,7 @@ use llmx_protocol::{
     local_files::{DEFAULT_PROJECT_DOC_BYTES, ProjectDocOptions},
     wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
 };
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 const DEFAULT_MODEL: &str = "gpt-5";
 const DEFAULT_PROVIDER: &str = "openai";
@@ -57,6 +53,8 @@ pub struct Config {
     pub model_auto_compact_token_limit: Option<i64>,
     /// Replaces the built-in text that asks for a summary.
     pub compact_prompt: Option<String>,
+    /// A file whose text is the `compact_prompt`, relative to the session's directory.
+    pub experimental_compact_prompt_file: Option<PathBuf>,
     /// When a person is asked before a command runs.
     pub approval_policy: AskForApproval,
     /// What a command may touch: `sandbox_mode` with, for `workspace-write`, the `sandbox_workspace_write` table.
@@ -72,7 +70,7 @@ pub struct Config {
     pub project_doc: ProjectDocOptions,
     /// What the application tells every session.
     pub developer_instructions: Option<String>,
-    /// A file that replaces the built-in system prompt; [`Config::base_instructions`] reads it.
+    /// A file whose text replaces the built-in system prompt, relative to the session's directory.
     pub experimental_instructions_file: Option<PathBuf>,
     /// Whether reasoning is kept from the UI.
     pub hide_agent_reasoning: bool,
@@ -95,24 +93,6 @@ impl Config {
     /// [`ConfigError::UnknownProvider`].
     pub fn provider(&self, id: &str) -> Result<&ProviderInfo, ConfigError> {
         self.providers.get(id).ok_or_else(|| ConfigError::UnknownProvider(id.to_owned()))
-    }
-
-    /// Reads `experimental_instructions_file`, relative to the session's directory; `None` without one.
-    ///
-    /// # Errors
-    /// [`ConfigError::Unreadable`], also when the file is blank: a session without any prompt is nobody's intention.
-    pub fn base_instructions(&self, cwd: &Path) -> Result<Option<String>, ConfigError> {
-        let Some(file) = &self.experimental_instructions_file else {
-            return Ok(None);
-        };
-        let path = cwd.join(file);
-        match fs::read_to_string(&path) {
-            Ok(text) if text.trim().is_empty() => {
-                Err(ConfigError::Unreadable { path, source: io::Error::other("the file is blank") })
-            }
-            Ok(text) => Ok(Some(text)),
-            Err(source) => Err(ConfigError::Unreadable { path, source }),
-        }
     }
 }
 
@@ -155,6 +135,7 @@ fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
         model_context_window: file.model_context_window,
         model_auto_compact_token_limit: file.model_auto_compact_token_limit,
         compact_prompt: file.compact_prompt,
+        experimental_compact_prompt_file: file.experimental_compact_prompt_file,
         approval_policy: file.approval_policy.unwrap_or_default(),
         user_instructions: file.user_instructions,
         project_doc: ProjectDocOptions {

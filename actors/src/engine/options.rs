@@ -13,6 +13,7 @@ use crate::{
 };
 use llmx_protocol::{
     ids::SessionId,
+    local_files::TextFiles,
     machine::settings::{Confining, Defaults, ReasoningShown},
     model::provider::{Provider, Providers},
     wire::rollout::SessionSource,
@@ -154,6 +155,10 @@ fn defaults(config: &Arc<Config>, notices: Vec<String>, confining: Arc<dyn Confi
         kill_grace: Duration::from_millis(config.kill_grace_ms),
         approval_timeout: config.approval_timeout_ms.map(Duration::from_millis),
         project_doc: config.project_doc.clone(),
+        text_files: TextFiles {
+            base_instructions: config.experimental_instructions_file.clone(),
+            compact_prompt: config.experimental_compact_prompt_file.clone(),
+        },
         files: Arc::new(FileSystem),
         confining,
     }

@@ -7,9 +7,13 @@ use crate::{
     task::{BookmarkMade, Family, QuestionAsked, SteerTask, StopTask, Task, TaskFinished, TaskParts},
     turn::{Answered, CallsLost, ReplaceExecutor},
 };
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakRecipient};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture, WeakRecipient,
+    WrapFuture,
+};
 use llmx_protocol::{
     ids::{SessionId, TaskId},
+    local_files::{FromDisk, LocalFiles, Wanted},
     machine::{
         session::{self, Effect, Input, Memory, SessionEnd},
         settings::Defaults,
@@ -19,7 +23,11 @@ use llmx_protocol::{
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
+
+/// How long the files of a submission may take to be read.
+const FILES_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a session is made of.
 pub struct SessionParts {
@@ -71,6 +79,13 @@ impl Session {
             timer: Timer::default(),
             credits: VecDeque::new(),
         }
+    }
+
+    fn take(&mut self, Submit { submission, credit, unanswered }: Submit, context: &mut Context<Self>) {
+        self.credits.push_back(credit);
+        self.step(Input::Submit(submission), context);
+        // One that waits is remembered by now, and answered by the session that takes this one's place.
+        unanswered.answered();
     }
 
     fn step(&mut self, input: Input, context: &mut Context<Self>) {
@@ -179,14 +194,33 @@ impl Actor for Session {
     }
 }
 
-impl Handler<Submit> for Session {
-    type Result = ();
+/// Disks that do not answer are given up.
+async fn read_in_time(wanted: Wanted, files: Arc<dyn LocalFiles>) -> FromDisk {
+    let later = wanted.clone();
+    let reading = tokio::task::spawn_blocking(move || wanted.read(&*files));
+    match tokio::time::timeout(FILES_DEADLINE, reading).await {
+        Ok(Ok(files)) => files,
+        Ok(Err(panicked)) => later.unread(&panicked.to_string()),
+        Err(_) => later.unread(&format!("the disk did not answer within {} s", FILES_DEADLINE.as_secs())),
+    }
+}
 
-    fn handle(&mut self, Submit { submission, credit, unanswered }: Submit, context: &mut Context<Self>) {
-        self.credits.push_back(credit);
-        self.step(Input::Submit(submission), context);
-        // One that waits is remembered by now, and answered by the session that takes this one's place.
-        unanswered.answered();
+impl Handler<Submit> for Session {
+    type Result = ResponseActFuture<Self, ()>;
+
+    /// What is read for it meanwhile keeps nobody waiting but the one who submitted it.
+    fn handle(&mut self, submit: Submit, context: &mut Context<Self>) -> Self::Result {
+        let defaults = &self.parts.defaults;
+        let wanted = submit.submission.as_ref().ok().and_then(|s| Some((s.id.clone(), Wanted::by(&s.op, defaults)?)));
+        let Some((id, wanted)) = wanted else {
+            self.take(submit, context);
+            return Box::pin(actix::fut::ready(()));
+        };
+        let read = read_in_time(wanted, defaults.files.clone()).into_actor(self);
+        Box::pin(read.map(move |files, session: &mut Self, context: &mut Context<Self>| {
+            session.step(Input::FilesRead(id, files), context);
+            session.take(submit, context);
+        }))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     history::History,
     ids::{TaskId, TurnId},
+    local_files::Wanted,
     machine::{
         gate::{Gate, Origin},
         session::{Memory, Point, Record},
@@ -321,7 +322,9 @@ impl<'d> Reader<'d> {
             let model_provider = self.meta.as_ref().and_then(|meta| meta.model_provider.clone());
             let cwd = Some(context.cwd.clone());
             let op = ConfigureSession { cwd, model_provider, ..ConfigureSession::default() };
-            match Settings::configure(&op, defaults) {
+            let wanted = Wanted::by_session(&op, defaults);
+            let from_disk = wanted.map(|wanted| wanted.read(&*defaults.files)).unwrap_or_default();
+            match Settings::configure(&op, defaults, &from_disk) {
                 Ok(settings) => self.memory.settings = Some(with_context(&settings, context.clone())),
                 Err(why) => self.unconfigurable = Some(why),
             }

@@ -2,6 +2,7 @@
 
 use super::secrets::without_secrets;
 use crate::{
+    local_files::FromDisk,
     machine::settings::{Defaults, Settings},
     wire::{op::ConfigureSession, rollout::TurnContext},
 };
@@ -35,7 +36,7 @@ pub(super) fn restored(
     user_instructions: Option<String>,
     defaults: &Defaults,
 ) -> Result<Settings, String> {
-    let settings = Settings::configure(op, defaults)?;
+    let settings = Settings::configure(op, defaults, &FromDisk::default())?;
     Ok(Settings {
         user_instructions,
         effort: op.model_reasoning_effort,

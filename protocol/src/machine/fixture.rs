@@ -2,7 +2,7 @@
 
 use super::settings::{Defaults, Enforcement, ReasoningShown, Settings};
 use crate::{
-    local_files::{NoFiles, ProjectDocOptions},
+    local_files::{FromDisk, NoFiles, ProjectDocOptions, TextFiles},
     model::provider::{Provider, Providers},
     wire::{
         event::EventMsg,
@@ -30,6 +30,7 @@ pub(crate) fn defaults() -> Defaults {
         user_instructions: None,
         developer_instructions: None,
         project_doc: ProjectDocOptions::default(),
+        text_files: TextFiles::default(),
         files: Arc::new(NoFiles),
         base_instructions: None,
         disable_response_storage: false,
@@ -43,7 +44,7 @@ pub(crate) fn defaults() -> Defaults {
 
 pub(crate) fn settings() -> Settings {
     let op = ConfigureSession { cwd: Some("/work".into()), ..ConfigureSession::default() };
-    Settings::configure(&op, &defaults()).unwrap()
+    Settings::configure(&op, &defaults(), &FromDisk::default()).unwrap()
 }
 
 /// The wire name of an event.

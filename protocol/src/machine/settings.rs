@@ -1,7 +1,7 @@
 //! A session's settings, and how ops change them.
 
 use crate::{
-    local_files::{self, LocalFiles, ProjectDocOptions},
+    local_files::{FromDisk, LocalFiles, ProjectDocOptions, TextFiles},
     model::{
         family,
         provider::{Provider, Providers},
@@ -64,6 +64,8 @@ pub struct Defaults {
     pub notices: Vec<String>,
     /// Where to look for the project's instructions.
     pub project_doc: ProjectDocOptions,
+    /// Files that replace built-in texts.
+    pub text_files: TextFiles,
     /// The machine's files.
     pub files: Arc<dyn LocalFiles>,
 }
@@ -149,11 +151,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that `op` asks for, everything else from `defaults`.
+    /// The settings that `op` asks for, everything else from `defaults`; `from_disk` is what was read for it.
     ///
     /// # Errors
     /// Says in one sentence what cannot be had.
-    pub fn configure(op: &ConfigureSession, defaults: &Defaults) -> Result<Self, String> {
+    pub fn configure(op: &ConfigureSession, defaults: &Defaults, from_disk: &FromDisk) -> Result<Self, String> {
         let cwd = op.cwd.clone().ok_or("op `configure_session`: missing field `cwd`")?;
         let cwd = absolute(&cwd)?;
         if op.resume_path.is_some() {
@@ -172,19 +174,22 @@ impl Settings {
             verbosity: defaults.verbosity,
             context_window: defaults.context_window,
             auto_compact_limit: defaults.auto_compact_limit,
-            compact_prompt: filled(op.compact_prompt.as_ref()).or(filled(defaults.compact_prompt.as_ref())).cloned(),
-            user_instructions: local_files::user_instructions(
-                op.user_instructions.as_deref().or(defaults.user_instructions.as_deref()),
-                &cwd,
-                &defaults.project_doc,
-                &*defaults.files,
-            ),
+            compact_prompt: chosen(
+                filled(op.compact_prompt.as_ref()),
+                from_disk.compact_prompt.as_ref(),
+                filled(defaults.compact_prompt.as_ref()),
+            )?,
+            user_instructions: from_disk.user_instructions.clone(),
             cwd,
             developer_instructions: op
                 .developer_instructions
                 .clone()
                 .or_else(|| defaults.developer_instructions.clone()),
-            base_instructions: op.base_instructions.clone().or_else(|| defaults.base_instructions.clone()),
+            base_instructions: chosen(
+                op.base_instructions.as_ref(),
+                from_disk.base_instructions.as_ref(),
+                defaults.base_instructions.as_ref(),
+            )?,
             output_schema: None,
             reasoning_shown: defaults.reasoning_shown,
             kill_grace: defaults.kill_grace,
@@ -236,6 +241,18 @@ impl Settings {
             summary: change.summary.or(self.summary),
             ..self.clone()
         })
+    }
+}
+
+/// The UI's text, or that of a file, or the configured one.
+fn chosen(
+    said: Option<&String>,
+    in_file: Option<&Result<String, String>>,
+    configured: Option<&String>,
+) -> Result<Option<String>, String> {
+    match (said, in_file) {
+        (None, Some(text)) => text.clone().map(Some),
+        (said, _) => Ok(said.or(configured).cloned()),
     }
 }
 

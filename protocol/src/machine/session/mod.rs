@@ -18,18 +18,25 @@ use super::{
 };
 use crate::{
     ids::{CallId, ResponseId, SessionId, SubmissionId, TaskId},
+    local_files::FromDisk,
     wire::{
         event::{AbortReason, EventMsg, SessionConfigured},
         submission::{BadSubmission, Submission},
     },
 };
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 /// What can happen to a session.
 #[derive(Debug)]
 pub enum Input {
     /// It may begin.
     Begin,
+    /// What the submission of this name, which comes next, needs of the machine's files.
+    FilesRead(SubmissionId, FromDisk),
     /// The UI sent a line.
     Submit(Result<Submission, BadSubmission>),
     /// The UI will send no more: finish what was submitted, then end.
@@ -145,6 +152,8 @@ pub struct Session {
     memory: Memory,
     running: Option<Running>,
     waiting: VecDeque<Result<Submission, BadSubmission>>,
+    /// For submissions that were not dealt with yet.
+    from_disk: HashMap<SubmissionId, FromDisk>,
     approvals: Approvals,
     executor_restarts: RestartBudget,
     calls_lost: bool,
@@ -164,6 +173,7 @@ impl Session {
             memory,
             running: None,
             waiting: VecDeque::new(),
+            from_disk: HashMap::new(),
             approvals: Approvals::default(),
             executor_restarts: RestartBudget::default(),
             calls_lost: false,
@@ -218,6 +228,10 @@ impl Session {
         }
         match input {
             Input::Begin => self.begin(&mut out),
+            Input::FilesRead(id, files) => {
+                self.from_disk.entry(id).or_default().add(files);
+                return out;
+            }
             Input::Submit(submission) => self.take(submission, &mut out),
             Input::NoMoreInput => self.no_more_input(&mut out),
             Input::Leave => self.leave(&mut out),
@@ -240,6 +254,7 @@ impl Session {
 
     fn remember_waiting(&mut self, out: &mut Vec<Effect>) {
         let waiting: Vec<_> = self.waiting.iter().map(id_of).cloned().collect();
+        self.from_disk.retain(|id, _| waiting.contains(id));
         if waiting != self.memory.waiting {
             self.record(Record::Waiting(waiting), out);
         }

@@ -5,7 +5,7 @@ use crate::{
     context,
     history::History,
     ids::{CallId, ResponseId, SubmissionId},
-    local_files::{self, LocalFiles},
+    local_files::FromDisk,
     machine::{
         approval::Resolution,
         settings::Settings,
@@ -77,7 +77,7 @@ impl Session {
         if self.memory.names_a_task(&id) {
             return self.refuse_used(&id, out);
         }
-        let settings = match Settings::configure(&op, &self.defaults) {
+        let settings = match Settings::configure(&op, &self.defaults, &self.read_for(&id)) {
             Ok(settings) => settings,
             Err(message) => return self.answer_error(&id, message, out),
         };
@@ -88,6 +88,10 @@ impl Session {
         }
         self.record(Record::Configured(id, Box::new(settings)), out);
         self.publish_configured(out);
+    }
+
+    fn read_for(&self, id: &SubmissionId) -> FromDisk {
+        self.from_disk.get(id).cloned().unwrap_or_default()
     }
 
     fn settings(&self) -> Result<Settings, String> {
@@ -113,7 +117,7 @@ impl Session {
         Ok(Prepared {
             settings,
             point,
-            message: Some(message_of(items, &*self.defaults.files)?),
+            message: Some(message_of(items, &self.read_for(id))?),
             work: Work::Answer(items.to_vec()),
             schema: None,
         })
@@ -177,7 +181,7 @@ impl Session {
     }
 
     fn steer(&mut self, id: SubmissionId, task: &str, input: Vec<UserInput>, out: &mut Vec<Effect>) {
-        let message = match message_of(&input, &*self.defaults.files) {
+        let message = match message_of(&input, &self.read_for(&id)) {
             Ok(message) => message,
             Err(why) => return self.answer_error(&id, why, out),
         };
@@ -239,14 +243,14 @@ fn used(id: &SubmissionId) -> String {
     format!("submission id `{id}` was used before: every task needs an id of its own")
 }
 
-fn message_of(items: &[UserInput], files: &dyn LocalFiles) -> Result<ResponseItem, String> {
+fn message_of(items: &[UserInput], from_disk: &FromDisk) -> Result<ResponseItem, String> {
     if items.is_empty() {
         return Err("user input has no items".into());
     }
     let part = |item: &UserInput| match item {
         UserInput::Text { text } => ContentPart::Text(text.clone()),
         UserInput::Image { image_url } => ContentPart::Image { url: image_url.clone() },
-        UserInput::LocalImage { path } => match local_files::image_url(path, files) {
+        UserInput::LocalImage { path } => match from_disk.image(path) {
             Ok(url) => ContentPart::Image { url },
             Err(text) => ContentPart::Text(text),
         },

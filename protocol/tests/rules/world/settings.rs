@@ -2,7 +2,7 @@
 
 use crate::script::Setup;
 use llmx_protocol::{
-    local_files::{NoFiles, ProjectDocOptions},
+    local_files::{NoFiles, ProjectDocOptions, TextFiles},
     machine::settings::{Defaults, Enforcement, ReasoningShown},
     model::provider::{Provider, Providers},
 };
@@ -32,6 +32,7 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
         user_instructions: None,
         developer_instructions: None,
         project_doc: ProjectDocOptions::default(),
+        text_files: TextFiles::default(),
         files: Arc::new(NoFiles),
         base_instructions: None,
         disable_response_storage: false,

@@ -2,6 +2,10 @@
 //! images (`reference/protocol-v1.md` §4). Which files, and what becomes of their contents; reading them is the
 //! caller's.
 
+mod from_disk;
+
+pub use from_disk::{FromDisk, TextFiles, Wanted};
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
     fmt::Debug,
@@ -17,8 +21,8 @@ pub const DEFAULT_PROJECT_DOC_BYTES: usize = 32 * 1024;
 const SEPARATOR: &str = "\n\n--- project-doc ---\n\n";
 const FILE_NAMES: [&str; 2] = ["AGENTS.override.md", "AGENTS.md"];
 
-/// The files of the machine on which the engine runs. The engine implements it; called on the session's thread, so
-/// whoever implements it answers soon.
+/// The files of the machine on which the engine runs. The engine implements it; it may take its time, for it is called on
+/// a thread where nobody waits.
 pub trait LocalFiles: Debug + Send + Sync {
     /// The beginning of a regular file, at most `limit` bytes.
     ///
