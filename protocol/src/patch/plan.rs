@@ -28,18 +28,24 @@ pub enum FileState {
     NotUtf8,
     /// A directory.
     Directory,
-    /// A symbolic link, wherever it goes: also to be answered where a directory on the way is one that leads elsewhere.
-    Symlink,
+    /// A symbolic link: to this file, absolute and without links, or to nothing that could be a file.
+    Symlink(Option<PathBuf>),
     /// A device, a socket, a pipe.
     Special,
     /// It cannot be seen, is too large, or has a file where a directory should be; the reason in words for the model.
     Unreadable(String),
 }
 
-/// The files that a patch is planned on. Any function of a path is one.
+/// The files that a patch is planned on. Any function of a path is one, on a disk without links between directories.
 pub trait Files {
-    /// What is at this absolute and normal path. Asked once for each path.
+    /// What is at this absolute and normal path, which [`locate`](Self::locate) gave.
     fn read(&mut self, path: &Path) -> FileState;
+
+    /// The one path, absolute and normal, of what this path means: links on the way to its directory are followed, what
+    /// stands at its end is not looked at.
+    fn locate(&mut self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 impl<F: FnMut(&Path) -> FileState> Files for F {
@@ -83,7 +89,7 @@ impl<F: Files> Planner<'_, F> {
             Section::Add { path, lines } => self.add(path, lines),
             Section::Delete { path } => self.delete(path),
             Section::Update { path, move_to, chunks } => {
-                let at = self.look(path)?;
+                let at = if move_to.is_some() { self.look(path)? } else { self.look_through_a_link(path)? };
                 let text = self.overlay.text(&at).ok_or_else(|| PatchError::NothingToUpdate(path.clone()))?;
                 let new = update(path, text, chunks)?;
                 self.overlay.write(&at, new);
@@ -107,7 +113,7 @@ impl<F: Files> Planner<'_, F> {
     }
 
     fn rename(&mut self, from: &Path, target: &str) -> Result<(), PatchError> {
-        if resolve(self.cwd, target)? == from {
+        if self.locate(target)? == from {
             return Ok(());
         }
         let to = self.look_for_a_free_name(target)?;
@@ -123,13 +129,44 @@ impl<F: Files> Planner<'_, F> {
         }
     }
 
+    fn locate(&mut self, path: &str) -> Result<PathBuf, PatchError> {
+        Ok(self.files.locate(&resolve(self.cwd, path)?))
+    }
+
     fn look(&mut self, path: &str) -> Result<PathBuf, PatchError> {
-        let at = resolve(self.cwd, path)?;
+        let at = self.locate(path)?;
         if !self.overlay.knows(&at) {
-            self.overlay.know(&at, text_or_nothing(path, self.files.read(&at))?);
-            self.names.insert(at.clone(), path.into());
+            let state = self.files.read(&at);
+            self.know(path, &at, state)?;
         }
         Ok(at)
+    }
+
+    /// Where the path is a link, the file that it leads to is meant: that one is changed, and the link stays.
+    fn look_through_a_link(&mut self, path: &str) -> Result<PathBuf, PatchError> {
+        let at = self.locate(path)?;
+        if self.overlay.knows(&at) {
+            return Ok(at);
+        }
+        match self.files.read(&at) {
+            FileState::Symlink(Some(target)) => {
+                if !self.overlay.knows(&target) {
+                    let state = self.files.read(&target);
+                    self.know(path, &target, state)?;
+                }
+                Ok(target)
+            }
+            state => {
+                self.know(path, &at, state)?;
+                Ok(at)
+            }
+        }
+    }
+
+    fn know(&mut self, path: &str, at: &Path, state: FileState) -> Result<(), PatchError> {
+        self.overlay.know(at, text_or_nothing(path, state)?);
+        self.names.insert(at.to_owned(), path.into());
+        Ok(())
     }
 
     fn finish(self) -> Result<Plan, PatchError> {
@@ -153,7 +190,7 @@ fn text_or_nothing(path: &str, state: FileState) -> Result<Option<String>, Patch
         FileState::Unreadable(reason) => return Err(PatchError::Unreadable { path: path.into(), reason }),
         FileState::NotUtf8 => "is not UTF-8 text; apply_patch changes only UTF-8 text files",
         FileState::Directory => "is a directory",
-        FileState::Symlink => "is a symbolic link, or is reached through one; name the file that it leads to",
+        FileState::Symlink(_) => "is a symbolic link, and not one to a file that is only to be changed",
         FileState::Special => "is not a regular file",
     };
     Err(PatchError::NotText { path: path.into(), is })
@@ -186,9 +223,8 @@ impl Plan {
         self.changes.iter().flat_map(|change| [Some(change.path.as_path()), change.new_path()]).flatten()
     }
 
-    /// The touched paths that are not below one of these roots (absolute and normal), or are in a `.git`, `.llmx` or
-    /// `.agents` directory there, at any depth. They are for a person to allow; so is the whole plan if a root or what is
-    /// below it is a link to elsewhere, which only the disk knows.
+    /// The touched paths that are not below one of these roots (absolute, normal and without links), or are in a `.git`,
+    /// `.llmx` or `.agents` directory there, at any depth. They are for a person to allow.
     pub fn paths_outside<'p>(&'p self, roots: &'p [impl AsRef<Path>]) -> impl Iterator<Item = &'p Path> {
         self.touched_paths().filter(|path| !is_below(path, roots))
     }
@@ -196,7 +232,15 @@ impl Plan {
     /// The changes as events show them.
     #[must_use]
     pub fn file_changes(&self) -> BTreeMap<PathBuf, FileChange> {
-        self.changes.iter().map(|change| (change.path.clone(), file_change(&change.kind))).collect()
+        self.file_changes_below(Path::new(""), Path::new(""))
+    }
+
+    /// As [`file_changes`](Self::file_changes), with what is below the directory `real` shown below `named`: a UI knows
+    /// the session's directory by the name that it gave, and that may lead through links.
+    #[must_use]
+    pub fn file_changes_below(&self, real: &Path, named: &Path) -> BTreeMap<PathBuf, FileChange> {
+        let show = |path: &Path| path.strip_prefix(real).map_or_else(|_| path.to_owned(), |inside| named.join(inside));
+        self.changes.iter().map(|change| (show(&change.path), file_change(&change.kind, show))).collect()
     }
 
     /// What the model is told when all is done: standard output of the reference's `apply_patch`.
@@ -226,12 +270,13 @@ impl Change {
     }
 }
 
-fn file_change(kind: &ChangeKind) -> FileChange {
+fn file_change(kind: &ChangeKind, show: impl Fn(&Path) -> PathBuf) -> FileChange {
     match kind {
         ChangeKind::Add { content } => FileChange::Add { content: content.clone() },
         ChangeKind::Delete { original } => FileChange::Delete { content: original.clone() },
         ChangeKind::Update { original, content, move_to } => {
-            FileChange::Update { unified_diff: hunks(original, content, CONTEXT_IN_EVENTS), move_path: move_to.clone() }
+            let unified_diff = hunks(original, content, CONTEXT_IN_EVENTS);
+            FileChange::Update { unified_diff, move_path: move_to.as_deref().map(show) }
         }
     }
 }

@@ -12,21 +12,16 @@ use std::{
 
 /// The patches of a task. What commands do to other files is not seen; what they do to these shows up with the next
 /// patch of the file.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TurnDiff {
     base: PathBuf,
     applied: Vec<Change>,
 }
 
 impl TurnDiff {
-    /// No patch yet. Paths are shown from `base`, the repository's or the session's directory.
-    #[must_use]
-    pub fn new(base: impl Into<PathBuf>) -> Self {
-        Self { base: base.into(), applied: Vec::new() }
-    }
-
-    /// Takes in a patch that was applied.
-    pub fn record(&mut self, changes: &[Change]) {
+    /// Takes in a patch that was applied. Paths are shown from `base`, the session's directory.
+    pub fn record(&mut self, base: &Path, changes: &[Change]) {
+        base.clone_into(&mut self.base);
         let earlier = self.applied.drain(..);
         let mut files = Overlay::default();
         earlier.for_each(|change| replay(&mut files, change));

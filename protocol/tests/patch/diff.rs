@@ -26,8 +26,8 @@ fn updated(path: &str, original: &str, content: &str, move_to: Option<&str>) -> 
 }
 
 fn turn_diff(patches: &[&[Change]]) -> String {
-    let mut diff = TurnDiff::new("/w");
-    patches.iter().for_each(|changes| diff.record(changes));
+    let mut diff = TurnDiff::default();
+    patches.iter().for_each(|changes| diff.record(Path::new("/w"), changes));
     diff.unified_diff()
 }
 

@@ -1,7 +1,7 @@
 //! From sections to changes: what is refused, what the sum of all is, what is told of it.
 
 use llmx_protocol::{
-    patch::{Change, ChangeKind, FileState, PatchError, Plan, normalise, parse, plan},
+    patch::{Change, ChangeKind, FileState, Files, PatchError, Plan, normalise, parse, plan},
     wire::file_change::FileChange,
 };
 use std::{
@@ -15,7 +15,8 @@ fn disk(path: &Path) -> FileState {
         Some("/w/a") => FileState::Text("a\n".into()),
         Some("/w/b" | "/w/d/b") => FileState::Text("b\n".into()),
         Some("/w/d") => FileState::Directory,
-        Some("/w/link") => FileState::Symlink,
+        Some("/w/link") => FileState::Symlink(Some("/w/b".into())),
+        Some("/w/dangling") => FileState::Symlink(None),
         Some("/w/latin1") => FileState::NotUtf8,
         Some("/w/pipe") => FileState::Special,
         Some("/w/secret") => FileState::Unreadable("permission denied".into()),
@@ -63,6 +64,41 @@ fn each_section_is_a_change() {
     check("*** Update File: a\n*** Move to: ./a\n+b\n", &[updated("/w/a", "a\n", "a\nb\n", None)], "M a\n");
     check("*** Update File: a\n a\n", &[updated("/w/a", "a\n", "a\n", None)], "M a\n");
     check("", &[], "No files were modified.\n");
+}
+
+/// A disk on which `/w/into` is a link to the directory `/v`, where `/v/b` is.
+struct Linked;
+
+impl Files for Linked {
+    fn read(&mut self, path: &Path) -> FileState {
+        if path == Path::new("/v/b") { FileState::Text("b\n".into()) } else { disk(path) }
+    }
+
+    fn locate(&mut self, path: &Path) -> PathBuf {
+        path.strip_prefix("/w/into").map_or_else(|_| path.to_owned(), |inside| Path::new("/v").join(inside))
+    }
+}
+
+#[test]
+fn a_link_is_followed_to_what_is_changed() {
+    let planned =
+        |body: &str| plan(&parse(&format!("*** Begin Patch\n{body}*** End Patch")).unwrap(), Path::new("/w"), Linked);
+    let check = |body: &str, expected: &[Change]| assert_eq!(planned(body).unwrap().changes(), expected, "{body}");
+    check("*** Update File: link\n-b\n+c\n", &[updated("/w/b", "b\n", "c\n", None)]);
+    check(
+        "*** Update File: link\n-b\n+c\n*** Update File: b\n+d\n*** Update File: link\n-c\n+e\n",
+        &[updated("/w/b", "b\n", "e\nd\n", None)],
+    );
+    check("*** Update File: into/b\n-b\n+c\n", &[updated("/v/b", "b\n", "c\n", None)]);
+    check("*** Add File: into/x\n+c\n", &[added("/v/x", "c\n")]);
+    check("*** Update File: a\n*** Move to: into/x\n", &[updated("/w/a", "a\n", "a\n", Some("/v/x"))]);
+    let shown = planned("*** Update File: into/b\n*** Move to: a2\n").unwrap();
+    let shown = shown.file_changes_below(Path::new("/w"), Path::new("/home/w"));
+    let moved = FileChange::Update { unified_diff: String::new(), move_path: Some("/home/w/a2".into()) };
+    assert_eq!(shown, BTreeMap::from([("/v/b".into(), moved)]));
+    for body in ["*** Delete File: link\n", "*** Add File: link\n+x\n", "*** Update File: link\n*** Move to: x\n"] {
+        assert!(planned(body).unwrap_err().to_string().contains("is a symbolic link"), "{body}");
+    }
 }
 
 #[test]
@@ -156,8 +192,8 @@ fn what_is_no_text_file_is_refused_by_every_section() {
     };
     check("d", "Failed to patch d: it is a directory");
     check(
-        "link",
-        "Failed to patch link: it is a symbolic link, or is reached through one; name the file that it leads to",
+        "dangling",
+        "Failed to patch dangling: it is a symbolic link, and not one to a file that is only to be changed",
     );
     check("latin1", "Failed to patch latin1: it is not UTF-8 text; apply_patch changes only UTF-8 text files");
     check("pipe", "Failed to patch pipe: it is not a regular file");
