@@ -52,8 +52,7 @@ impl Bench {
         self.executor.do_send(StartCall {
             call: turn::StartCall {
                 call: key(index),
-                command: vec![command.to_owned()],
-                cwd: "/work-tree".into(),
+                work: turn::Work::Command { command: vec![command.to_owned()], cwd: "/work-tree".into() },
                 confinement,
                 sandbox_policy: SandboxPolicy::ReadOnly,
                 session_cwd: "/work-tree".into(),

@@ -12,6 +12,7 @@ mod flows;
 mod interrupts;
 mod keys;
 mod leaving;
+mod patches;
 mod recording;
 mod retries;
 mod slow_ui;

@@ -241,6 +241,11 @@ fn seed_of(id: &SessionId) -> u64 {
 
 impl Actor for Engine {
     type Context = Context<Self>;
+
+    /// Commands that sessions start meanwhile wait for it.
+    fn started(&mut self, _: &mut Context<Self>) {
+        actix::spawn(self.options.runner.prepare());
+    }
 }
 
 impl Handler<OpenSession> for Engine {

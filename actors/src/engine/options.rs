@@ -4,7 +4,7 @@ use super::Placement;
 use crate::{
     auth::ConfiguredKeys,
     config::{Config, Environment, ProviderInfo, WireApi, home_directory},
-    executor::{HelperRunner, Runner, process, sandbox::Probe},
+    executor::{HelperRunner, Recovery, Runner, process, sandbox::Probe},
     journal::{FileThreads, Redaction},
     local_files::FileSystem,
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
@@ -82,7 +82,14 @@ impl EngineOptions {
             recordings,
             defaults: Arc::new(defaults(&config, notices, confining.clone())),
             transports: Arc::new(move || Arc::new(ReplayingTransport::new(transport.for_another_arbiter()))),
-            runner: Arc::new(HelperRunner { environment: Arc::new(seen), helper, confining, llmx_home, user_home }),
+            runner: Arc::new(HelperRunner {
+                environment: Arc::new(seen),
+                helper,
+                confining,
+                llmx_home,
+                user_home,
+                recovery: Recovery::default(),
+            }),
             threads,
             origin: ThreadOrigin { originator: "llmx".into(), source: SessionSource::Cli },
             sync: config.journal_fsync,
@@ -189,5 +196,6 @@ fn provider(id: &str, record: Option<Arc<Value>>, info: &ProviderInfo) -> Provid
         stream_max_retries: tries(info.stream_max_retries),
         // Chat Completions has nothing to name a stored answer by.
         stores_responses: info.store_responses && info.wire_api != WireApi::Chat,
+        takes_freeform_tools: info.wire_api != WireApi::Chat,
     }
 }

@@ -1,14 +1,20 @@
-use super::{KillCall, Limits, Order, Runner, StartCall, Sweep, Swept, run::Run};
+use super::{
+    Application, Inspection, KillCall, Limits, Order, Runner, StartCall, Sweep, Swept,
+    run::{Errand, Run},
+};
 use crate::{
     flow::Credits,
     supervise::{Lifeline, Tether, crash_point},
 };
 use actix::{Actor, Context, Handler};
-use llmx_protocol::machine::approval::{CallKey, Confinement};
+use llmx_protocol::machine::{
+    approval::{CallKey, Confinement},
+    turn::{self, Work},
+};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// Starts and kills commands. Child of the Session; it may be replaced at any time, its runs die with it.
+/// Starts and kills commands, and applies patches. Child of the Session; it may be replaced at any time, its runs die with it.
 pub struct Executor {
     /// How commands are run.
     pub runner: Arc<dyn Runner>,
@@ -30,18 +36,14 @@ pub struct Executor {
 
 impl Executor {
     fn run(&mut self, StartCall { call, grace, output, ended }: StartCall) {
-        let limits = match call.confinement {
-            Confinement::Sandboxed => Some(Limits { policy: call.sandbox_policy, session_cwd: call.session_cwd }),
-            Confinement::Unconfined => None,
-        };
         let (tell, kill) = watch::channel(None);
         self.forget_ended();
         self.running.insert(call.call, tell);
         self.graces.insert(call.call, grace);
         let run = Run {
             runner: self.runner.clone(),
-            order: Order { command: call.command, cwd: call.cwd, limits },
             call: call.call,
+            errand: errand(call),
             credits: self.credits.clone(),
             output,
             ended,
@@ -62,6 +64,19 @@ impl Executor {
         if let Some(tell) = self.running.get(&call) {
             tell.send_replace(Some(grace));
         }
+    }
+}
+
+fn errand(call: turn::StartCall) -> Errand {
+    let policy = Limits { policy: call.sandbox_policy, session_cwd: call.session_cwd };
+    let limits = || match call.confinement {
+        Confinement::Sandboxed => Some(policy.clone()),
+        Confinement::Unconfined => None,
+    };
+    match call.work {
+        Work::Command { command, cwd } => Errand::Run(Order { command, cwd, limits: limits() }),
+        Work::Inspect { patch, cwd } => Errand::Inspect(Inspection { patch, cwd, limits: policy }),
+        Work::Apply { plan } => Errand::Apply(Application { plan, limits: limits() }),
     }
 }
 

@@ -1,7 +1,8 @@
-//! Runs a session's commands, each to the end of everything it started.
+//! Runs a session's commands, each to the end of everything it started, and applies its patches.
 
 mod actor;
 mod messages;
+mod patch;
 pub mod process;
 mod run;
 mod runner;
@@ -10,5 +11,6 @@ pub mod sandbox;
 pub use self::{
     actor::Executor,
     messages::{CallEnded, CallOutput, KillCall, StartCall, Sweep, Swept},
+    patch::{Application, Inspection, Recovery},
     runner::{HelperRunner, Killed, Limits, Order, OutputSink, Runner},
 };

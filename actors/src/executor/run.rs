@@ -1,6 +1,6 @@
-//! One command on its way: it outlives the executor's actor just long enough to die and say so.
+//! One call on its way: it outlives the executor's actor just long enough to die and say so.
 
-use super::{CallEnded, CallOutput, Order, OutputSink, Runner};
+use super::{Application, CallEnded, CallOutput, Inspection, Order, OutputSink, Runner};
 use crate::{
     flow::{Credit, Credits},
     supervise::{Tether, now},
@@ -21,10 +21,17 @@ use tokio::sync::watch;
 /// What a killed command may still hand over without the UI having room for it, in bytes: two full pipes and a bit.
 const LAST_WORDS: usize = 256 * 1024;
 
+/// What a run is for.
+pub(super) enum Errand {
+    Run(Order),
+    Inspect(Inspection),
+    Apply(Application),
+}
+
 /// What a run needs.
 pub(super) struct Run {
     pub(super) runner: Arc<dyn Runner>,
-    pub(super) order: Order,
+    pub(super) errand: Errand,
     pub(super) call: CallKey,
     pub(super) credits: Credits,
     pub(super) output: WeakRecipient<CallOutput>,
@@ -39,10 +46,19 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn finish(self) {
-        let Self { runner, order, call, credits, output, ended, kill, executor, alive } = self;
+        let Self { runner, errand, call, credits, output, ended, kill, executor, alive } = self;
         let mut answer = Answer { call, ended: Some(ended), since: now(), end: CallEnd::Lost };
-        let sink = Sink { call, output, credits, kill: kill.clone(), last_words: LAST_WORDS };
-        answer.end = runner.run(order, killed(kill, executor).boxed_local(), Box::new(sink)).await;
+        let sink = Box::new(Sink { call, output, credits, kill: kill.clone(), last_words: LAST_WORDS });
+        let killed = killed(kill, executor).boxed_local();
+        answer.end = match errand {
+            Errand::Run(order) => runner.run(order, killed, sink).await,
+            Errand::Apply(application) => runner.apply(application, killed, sink).await,
+            Errand::Inspect(inspection) => tokio::select! {
+                found = runner.inspect(inspection) => CallEnd::Inspected(found),
+                // Files that take too long to read are let be.
+                _ = killed => CallEnd::Lost,
+            },
+        };
         drop(alive);
     }
 }

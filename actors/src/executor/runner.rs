@@ -1,6 +1,7 @@
-//! The way to run a command: a helper process, or in tests a script.
+//! The way to run a command and to apply a patch: helper processes, or in tests a script.
 
 use super::{
+    patch::{self, Application, Inspection, Recovery},
     process::{self, Ended, HelperPath, Launch, OutputStream},
     sandbox::{NETWORK_DISABLED, Sandbox, Strength},
 };
@@ -10,7 +11,7 @@ use llmx_protocol::{
     machine::{
         approval::{no_sandbox, unenforceable},
         settings::{Confining, Enforcement},
-        turn::CallEnd,
+        turn::{CallEnd, Inspected},
     },
     wire::{event::ExecOutputStream, policy::SandboxPolicy},
 };
@@ -45,8 +46,25 @@ pub trait OutputSink {
     fn take(&mut self, stream: ExecOutputStream, chunk: Bytes) -> LocalBoxFuture<'_, ()>;
 }
 
-/// Runs commands. Called on the session's arbiter.
+/// Runs commands and applies patches. Called on the session's arbiter.
 pub trait Runner: Send + Sync + 'static {
+    /// Called when an engine starts: sees to what an earlier one left half done.
+    fn prepare(&self) -> LocalBoxFuture<'static, ()> {
+        std::future::ready(()).boxed_local()
+    }
+
+    /// Looks at the files of a patch. The error is for the model.
+    fn inspect(&self, inspection: Inspection) -> LocalBoxFuture<'static, Result<Inspected, String>>;
+
+    /// Applies a patch, all of it or nothing: all of it if it ends with the code 0. Dropping the future leaves it to
+    /// whoever applies the next one, or to the next engine, to make sure of that.
+    fn apply(
+        &self,
+        application: Application,
+        killed: Killed,
+        sink: Box<dyn OutputSink>,
+    ) -> LocalBoxFuture<'static, CallEnd>;
+
     /// Runs one to the end of everything it started. Dropping the future kills it.
     fn run(&self, order: Order, killed: Killed, sink: Box<dyn OutputSink>) -> LocalBoxFuture<'static, CallEnd>;
 }
@@ -60,10 +78,12 @@ pub struct HelperRunner {
     pub helper: HelperPath,
     /// Knows how well commands can be confined.
     pub confining: Arc<dyn Confining>,
-    /// llmx's own home, which no command may write.
+    /// llmx's own home, which no command may write. What patches are recovered from is kept there.
     pub llmx_home: Option<PathBuf>,
     /// The user's home, which is never a writable root.
     pub user_home: Option<PathBuf>,
+    /// Of patches that earlier engines died over.
+    pub recovery: Recovery,
 }
 
 impl HelperRunner {
@@ -82,21 +102,31 @@ impl HelperRunner {
         })
     }
 
+    /// A process of llmx's own, which needs nothing of the environment.
+    pub(super) fn launch_patch(&self, argv: Vec<OsString>, limits: Option<Limits>) -> Result<Launch, String> {
+        let sandbox = limits.map(|limits| self.sandbox(limits)).transpose()?;
+        Ok(Launch { argv, cwd: "/".into(), env: Vec::new(), helper: self.helper.clone(), sandbox })
+    }
+
     /// The machines do not let a command get here that cannot be confined as it must be; this is the last door.
-    fn sandbox(&self, Limits { policy, session_cwd }: Limits) -> Result<Sandbox, String> {
+    fn sandbox(&self, limits: Limits) -> Result<Sandbox, String> {
         let enforcement = self.confining.enforcement();
-        if let Some(why) = unenforceable(&enforcement, &policy) {
-            return Err(no_sandbox(&policy, why));
+        if let Some(why) = unenforceable(&enforcement, &limits.policy) {
+            return Err(no_sandbox(&limits.policy, why));
         }
         let strength = if enforcement == Enforcement::Full { Strength::Full } else { Strength::WithoutNamespaces };
-        Ok(Sandbox {
+        Ok(Sandbox { strength, ..self.described(limits) })
+    }
+
+    fn described(&self, Limits { policy, session_cwd }: Limits) -> Sandbox {
+        Sandbox {
             policy,
             session_cwd,
             llmx_home: self.llmx_home.clone(),
             user_home: self.user_home.clone(),
             tmpdir: self.variable("TMPDIR"),
-            strength,
-        })
+            strength: Strength::Full,
+        }
     }
 
     fn variable(&self, name: &str) -> Option<PathBuf> {
@@ -106,10 +136,37 @@ impl HelperRunner {
 }
 
 impl Runner for HelperRunner {
-    fn run(&self, order: Order, killed: Killed, mut sink: Box<dyn OutputSink>) -> LocalBoxFuture<'static, CallEnd> {
-        let launch = self.launch(order);
+    fn prepare(&self) -> LocalBoxFuture<'static, ()> {
+        let runner = self.clone();
+        async move { runner.recovery.once(&runner).await }.boxed_local()
+    }
+
+    fn inspect(&self, inspection: Inspection) -> LocalBoxFuture<'static, Result<Inspected, String>> {
+        let runner = self.clone();
         async move {
-            let launch = match launch {
+            runner.recovery.once(&runner).await;
+            let sandbox = runner.described(inspection.limits.clone());
+            let inspected = tokio::task::spawn_blocking(move || patch::inspect(&inspection, &sandbox)).await;
+            inspected.unwrap_or_else(|died| Err(format!("the files could not be read: {died}")))
+        }
+        .boxed_local()
+    }
+
+    fn apply(
+        &self,
+        application: Application,
+        killed: Killed,
+        mut sink: Box<dyn OutputSink>,
+    ) -> LocalBoxFuture<'static, CallEnd> {
+        let runner = self.clone();
+        async move { patch::apply(&runner, application, killed, &mut *sink).await }.boxed_local()
+    }
+
+    fn run(&self, order: Order, killed: Killed, mut sink: Box<dyn OutputSink>) -> LocalBoxFuture<'static, CallEnd> {
+        let runner = self.clone();
+        async move {
+            runner.recovery.once(&runner).await;
+            let launch = match runner.launch(order) {
                 Ok(launch) => launch,
                 Err(why) => return CallEnd::NotStarted(why),
             };

@@ -1,12 +1,18 @@
-//! Commands that follow a script.
+//! Commands that follow a script, and patches of files that are nowhere.
 
 use super::Gate;
-use crate::executor::{Killed, Order, OutputSink, Runner};
+use crate::executor::{Application, Inspection, Killed, Order, OutputSink, Runner};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use llmx_protocol::{machine::turn::CallEnd, wire::event::ExecOutputStream};
+use llmx_protocol::{
+    machine::turn::{CallEnd, Inspected},
+    patch::{Change, ChangeKind, FileState, plan},
+    tool::apply_patch::verification_failed,
+    wire::event::ExecOutputStream,
+};
 use std::{
     collections::{BTreeMap, VecDeque},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,8 +22,8 @@ const SIGKILL: i32 = 9;
 /// Between the chunks of what never ends.
 const A_MOMENT: Duration = Duration::from_millis(10);
 
-/// A [`Runner`] whose processes follow the script of their first word, or end well at once where there is none. All
-/// clones are one.
+/// A [`Runner`] whose processes follow the script of their first word, or end well at once where there is none. What
+/// applies a patch follows that of `apply_patch`. All clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedCommands(Arc<Mutex<State>>);
 
@@ -25,6 +31,8 @@ pub struct ScriptedCommands(Arc<Mutex<State>>);
 struct State {
     scripts: BTreeMap<String, Process>,
     started: Vec<Order>,
+    files: BTreeMap<PathBuf, String>,
+    applications: usize,
     kills: usize,
     live: usize,
     taken: usize,
@@ -142,6 +150,18 @@ impl ScriptedCommands {
         self.state().started.clone()
     }
 
+    /// The files that patches have made, by their absolute paths.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<PathBuf, String> {
+        self.state().files.clone()
+    }
+
+    /// How many patches were begun to be applied.
+    #[must_use]
+    pub fn applications(&self) -> usize {
+        self.state().applications
+    }
+
     /// How many were killed; those that were dropped with their run are not counted.
     #[must_use]
     pub fn kills(&self) -> usize {
@@ -164,28 +184,81 @@ impl ScriptedCommands {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, order: Order) -> (Process, Alive) {
+    fn start(&self, name: Option<&String>) -> (Process, Alive) {
         let state = &mut *self.state();
-        let script = order.command.first().and_then(|name| state.scripts.get(name)).cloned();
-        state.started.push(order);
+        let script = name.and_then(|name| state.scripts.get(name)).cloned();
         state.live += 1;
         (script.unwrap_or_default(), Alive(self.clone()))
+    }
+
+    fn write(&self, changes: &[Change]) {
+        let files = &mut self.state().files;
+        for Change { path, kind } in changes {
+            files.remove(path);
+            match kind {
+                ChangeKind::Add { content } | ChangeKind::Update { content, move_to: None, .. } => {
+                    files.insert(path.clone(), content.clone());
+                }
+                ChangeKind::Update { content, move_to: Some(target), .. } => {
+                    files.insert(target.clone(), content.clone());
+                }
+                ChangeKind::Delete { .. } => {}
+            }
+        }
+    }
+}
+
+async fn follow(process: Process, alive: &Alive, killed: Killed, sink: &mut dyn OutputSink) -> CallEnd {
+    let Process { steps, when_killed } = process;
+    tokio::select! {
+        biased;
+        grace = killed => {
+            alive.0.state().kills += 1;
+            die(when_killed, grace).await
+        }
+        code = play(steps, &alive.0, sink) => CallEnd::Exited(code),
     }
 }
 
 impl Runner for ScriptedCommands {
     fn run(&self, order: Order, killed: Killed, mut sink: Box<dyn OutputSink>) -> LocalBoxFuture<'static, CallEnd> {
-        let (process, alive) = self.start(order);
+        let (process, alive) = self.start(order.command.first());
+        self.state().started.push(order);
+        async move { follow(process, &alive, killed, &mut *sink).await }.boxed_local()
+    }
+
+    fn inspect(&self, inspection: Inspection) -> LocalBoxFuture<'static, Result<Inspected, String>> {
+        let files = self.files();
+        let read = |path: &Path| files.get(path).cloned().map_or(FileState::Absent, FileState::Text);
+        let found = plan(&inspection.patch, &inspection.cwd, read).map_err(|error| verification_failed(&error));
+        let base = inspection.limits.session_cwd;
+        let free = inspection.limits.policy.is_unrestricted();
+        let found = found.map(|plan| Inspected {
+            outside: plan
+                .touched_paths()
+                .filter(|path| !free && !path.starts_with(&base))
+                .map(Path::to_owned)
+                .collect(),
+            plan: Arc::new(plan),
+            base,
+        });
+        std::future::ready(found).boxed_local()
+    }
+
+    fn apply(
+        &self,
+        application: Application,
+        killed: Killed,
+        mut sink: Box<dyn OutputSink>,
+    ) -> LocalBoxFuture<'static, CallEnd> {
+        let (process, alive) = self.start(Some(&"apply_patch".to_owned()));
+        self.state().applications += 1;
         async move {
-            let Process { steps, when_killed } = process;
-            tokio::select! {
-                biased;
-                grace = killed => {
-                    alive.0.state().kills += 1;
-                    die(when_killed, grace).await
-                }
-                code = play(steps, &alive.0, &mut *sink) => CallEnd::Exited(code),
+            let end = follow(process, &alive, killed, &mut *sink).await;
+            if end == CallEnd::Exited(0) {
+                alive.0.write(application.plan.changes());
             }
+            end
         }
         .boxed_local()
     }

@@ -164,7 +164,7 @@ impl Turn {
         RequestHead {
             model: settings.model.clone(),
             instructions: settings.base_instructions.clone().unwrap_or_else(|| BASE_INSTRUCTIONS.to_owned()),
-            tools: tool::specs_json(),
+            tools: tool::specs_json(settings.patch_form()),
             may_call: self.purpose == Purpose::Work,
             parallel_tool_calls: false,
             reasoning: thinks.then_some(Reasoning { effort: settings.effort, summary: settings.summary }),

@@ -3,7 +3,7 @@
 use crate::ground::{Ground, Who, llmx};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use llmx_actors::executor::{HelperRunner, Limits, Order, OutputSink, Runner, process::HelperPath};
+use llmx_actors::executor::{HelperRunner, Limits, Order, OutputSink, Recovery, Runner, process::HelperPath};
 use llmx_protocol::machine::settings::Enforcement;
 use llmx_protocol::machine::turn::CallEnd;
 use llmx_protocol::wire::event::ExecOutputStream;
@@ -38,6 +38,7 @@ async fn run(ground: &Ground, enforcement: Enforcement, policy: SandboxPolicy, s
         confining: Arc::new(enforcement),
         llmx_home: Some(ground.at("ws/.home")),
         user_home: Some(ground.at("home")),
+        recovery: Recovery::default(),
     };
     let order = Order {
         command: ["sh", "-c", script].map(String::from).to_vec(),

@@ -63,6 +63,7 @@ impl Providers for Here {
             request_max_retries: 2,
             stream_max_retries: 2,
             stores_responses: false,
+            takes_freeform_tools: true,
         })
     }
 

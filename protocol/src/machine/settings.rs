@@ -6,6 +6,7 @@ use crate::{
         family,
         provider::{Provider, Providers},
     },
+    tool::{apply_patch::PatchForm, output::AnswerForm},
     wire::{
         op::{ConfigureSession, OverrideTurnContext, UserTurn},
         policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
@@ -209,6 +210,22 @@ impl Settings {
     pub fn compacts_at(&self) -> Option<i64> {
         let nine_tenths = || self.window().map(|window| window / 10 * 9);
         self.auto_compact_limit.or_else(nine_tenths).filter(|limit| *limit > 0)
+    }
+
+    /// How the model is offered patches: in freeform only where both it and its server know that.
+    #[must_use]
+    pub fn patch_form(&self) -> PatchForm {
+        let freeform = self.provider.takes_freeform_tools && family::writes_freeform_patches(&self.model);
+        if freeform { PatchForm::Freeform } else { PatchForm::Function }
+    }
+
+    /// How the model is answered.
+    #[must_use]
+    pub fn answer_form(&self) -> AnswerForm {
+        match self.patch_form() {
+            PatchForm::Function => AnswerForm::Json,
+            PatchForm::Freeform => AnswerForm::Lines,
+        }
     }
 
     /// These settings with those of a `user_turn`.

@@ -29,6 +29,17 @@ const fn family(prefix: &'static str, reasons: bool, context_window: i64) -> Fam
     Family { prefix, reasons, context_window: Some(context_window) }
 }
 
+/// Names of models that were trained to write patches as the bare input of a freeform tool. Reference `model-wire.md`
+/// §9, and the names that the same models have elsewhere.
+const FREEFORM_PATCHES: [&str; 5] =
+    ["gpt-5-llmx", "gpt-5-codex", "gpt-5.1-codex", "llmx-", "anthropic/claude-sonnet-4-20250514"];
+
+/// Whether a model is better offered patches as a freeform tool than as a function.
+#[must_use]
+pub fn writes_freeform_patches(model: &str) -> bool {
+    FREEFORM_PATCHES.iter().any(|prefix| model.starts_with(prefix)) && !model.starts_with("llmx-mini-latest")
+}
+
 /// The family of a model.
 #[must_use]
 pub fn of(model: &str) -> Family {
@@ -46,6 +57,10 @@ mod tests {
         assert_eq!(of("llmx-mini-latest-2").context_window, Some(200_000));
         assert!(of("o3-pro").reasons);
         assert!(!of("gpt-4o-mini").reasons);
+        assert!(writes_freeform_patches("gpt-5-llmx-high") && writes_freeform_patches("llmx-2"));
+        for model in ["gpt-5", "llmx-mini-latest", "gpt-oss:20b", "SmolLM2"] {
+            assert!(!writes_freeform_patches(model), "{model}");
+        }
         assert_eq!(of("SmolLM2"), Family { prefix: "", reasons: false, context_window: None });
     }
 }

@@ -16,6 +16,8 @@ pub struct Provider {
     pub stream_max_retries: u32,
     /// Whether its server keeps responses, so that only what is new need be sent.
     pub stores_responses: bool,
+    /// Whether its server knows freeform ("custom") tools: the Responses API has them, Chat Completions has not.
+    pub takes_freeform_tools: bool,
 }
 
 /// The providers that a session may use; the engine's configuration implements it.

@@ -4,11 +4,31 @@
 //! which the server keeps to [`GRAMMAR`]. Freeform tools are for the Responses API only. The texts are those of reference
 //! `apply-patch.md` §6.
 
-use super::read_arguments;
+use super::{ToolCall, read_arguments, shell::ShellCall};
 use crate::patch::{self, Patch};
 use serde::Deserialize;
 use serde_json::json;
-use std::fmt;
+use std::{fmt, path::Path, time::Duration};
+
+/// A patch that the model asks for. What it may write is decided by the session, never by the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchCall {
+    /// The patch; it has at least one section.
+    pub patch: Patch,
+    /// Where its paths start, relative to the session's directory; `None` is that directory.
+    pub workdir: Option<String>,
+    /// How long it may take; `None` is [`DEFAULT_TIMEOUT`](super::shell::DEFAULT_TIMEOUT).
+    pub timeout: Option<Duration>,
+}
+
+/// How the tool is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchForm {
+    /// As a function, which every server knows.
+    Function,
+    /// As a freeform tool, for models that were trained on it and servers that know such tools.
+    Freeform,
+}
 
 /// How a patch is written, for a model that was not trained on it.
 pub const INSTRUCTIONS: &str = r#"Edits files by a patch of this form:
@@ -96,19 +116,31 @@ struct Arguments {
 /// # Errors
 ///
 /// The text to answer the model with.
-pub fn parse(arguments: &str) -> Result<Patch, String> {
+pub fn parse(arguments: &str) -> Result<PatchCall, String> {
     let Arguments { input } = read_arguments(arguments)?;
     parse_freeform(&input)
 }
 
-/// Reads the input of a freeform call, or of a shell call that is one ([`patch::in_command`]). The patch says something.
+/// Reads the input of a freeform call.
 ///
 /// # Errors
 ///
 /// The text to answer the model with.
-pub fn parse_freeform(input: &str) -> Result<Patch, String> {
+pub fn parse_freeform(input: &str) -> Result<PatchCall, String> {
     let patch = patch::parse(input).map_err(|error| verification_failed(&error))?;
-    if patch.sections.is_empty() { Err(REJECTED_AS_EMPTY.into()) } else { Ok(patch) }
+    if patch.sections.is_empty() {
+        return Err(REJECTED_AS_EMPTY.into());
+    }
+    Ok(PatchCall { patch, workdir: None, timeout: None })
+}
+
+/// A shell call that is one ([`patch::in_command`]), with the directory and the time of that call.
+pub(super) fn in_shell_call(shell: &ShellCall, patch: &str, workdir: Option<&str>) -> Result<ToolCall, String> {
+    let outer = shell.workdir.as_deref().unwrap_or_default();
+    let workdir = Path::new(outer).join(workdir.unwrap_or_default());
+    let workdir = workdir.to_str().filter(|path| !path.is_empty()).map(|path| path.trim_end_matches('/').to_owned());
+    let call = parse_freeform(patch)?;
+    Ok(ToolCall::ApplyPatch(PatchCall { workdir, timeout: shell.timeout, ..call }))
 }
 
 #[cfg(test)]
@@ -121,7 +153,8 @@ mod tests {
 
     #[test]
     fn both_kinds_of_call_are_read() {
-        let expected = Patch { sections: vec![Section::Delete { path: "a".into() }] };
+        let patch = Patch { sections: vec![Section::Delete { path: "a".into() }] };
+        let expected = PatchCall { patch, workdir: None, timeout: None };
         assert_eq!(parse_freeform(PATCH).as_ref(), Ok(&expected));
         for member in ["input", "patch"] {
             assert_eq!(parse(&json!({ member: PATCH, "other": 1 }).to_string()).as_ref(), Ok(&expected));
@@ -145,7 +178,7 @@ mod tests {
         let start = INSTRUCTIONS.find("*** Begin Patch").unwrap();
         let end = INSTRUCTIONS.find("*** End Patch").unwrap();
         let patch = parse_freeform(&format!("{}*** End Patch", &INSTRUCTIONS[start..end])).unwrap();
-        assert_eq!(patch.sections.len(), 3);
+        assert_eq!(patch.patch.sections.len(), 3);
     }
 
     #[test]

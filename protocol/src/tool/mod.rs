@@ -1,7 +1,7 @@
 //! The tools that the model may call: what it is told about them, how its calls are read, what it gets back.
 //!
 //! One file per tool. A new tool is a file with `SPEC`, `parse` and its argument type, a variant of [`ToolCall`], a line
-//! in [`parse`] and one in [`specs_json`]. Everything that goes wrong with a call is a text for the model, which may try
+//! in [`parse`] or [`parse_custom`] and one in [`specs_json`]. Everything that goes wrong with a call is a text for the model, which may try
 //! again; a call never ends a task. The formats are those of reference `model-wire.md` §10 and §11.
 
 pub mod apply_patch;
@@ -9,7 +9,11 @@ pub mod output;
 pub mod shell;
 pub mod update_plan;
 
-use crate::wire::plan::Plan;
+use crate::{
+    patch::{self, ShellPatch},
+    wire::plan::Plan,
+};
+use apply_patch::{PatchCall, PatchForm};
 use serde::de::DeserializeOwned;
 use shell::ShellCall;
 use std::{fmt, sync::Arc};
@@ -19,6 +23,8 @@ use std::{fmt, sync::Arc};
 pub enum ToolCall {
     /// Run a command.
     Shell(ShellCall),
+    /// Apply a patch.
+    ApplyPatch(PatchCall),
     /// Show a plan; answered with [`update_plan::ANSWER`].
     UpdatePlan(Plan),
 }
@@ -30,16 +36,46 @@ pub enum ToolCall {
 /// The text to answer the model with, if there is no such tool or the arguments make no sense.
 pub fn parse(name: &str, arguments: &str) -> Result<ToolCall, String> {
     match name {
-        "shell" | "container.exec" | "local_shell" => shell::parse(arguments).map(ToolCall::Shell),
+        "shell" | "container.exec" | "local_shell" => shell::parse(arguments).and_then(shell_call),
+        "apply_patch" => apply_patch::parse(arguments).map(ToolCall::ApplyPatch),
         "update_plan" => update_plan::parse(arguments).map(ToolCall::UpdatePlan),
         _ => Err(output::unsupported_call(name)),
     }
 }
 
-/// The tools array of a Responses request, as JSON text. It is the same for every request: make it once and share it.
+/// Reads a call of a freeform tool: the tool's name and its input.
+///
+/// # Errors
+///
+/// The text to answer the model with, if there is no such tool or the input makes no sense.
+pub fn parse_custom(name: &str, input: &str) -> Result<ToolCall, String> {
+    match name {
+        "apply_patch" => apply_patch::parse_freeform(input).map(ToolCall::ApplyPatch),
+        _ => Err(output::unsupported_custom_call(name)),
+    }
+}
+
+/// What a command that the model asks for comes to: it may be a patch.
+///
+/// # Errors
+///
+/// The text to answer the model with, if it is a patch that makes no sense.
+pub fn shell_call(call: ShellCall) -> Result<ToolCall, String> {
+    match patch::in_command(&call.command) {
+        None => Ok(ToolCall::Shell(call)),
+        Some(ShellPatch::WithoutCall) => Err(ShellPatch::WITHOUT_CALL.to_owned()),
+        Some(ShellPatch::Call { patch, workdir }) => apply_patch::in_shell_call(&call, &patch, workdir.as_deref()),
+    }
+}
+
+/// The tools array of a request, as JSON text, with patches in this form. It is the same for every request of a session.
 #[must_use]
-pub fn specs_json() -> Arc<str> {
-    format!("[{},{}]", shell::SPEC, update_plan::SPEC).into()
+pub fn specs_json(patches: PatchForm) -> Arc<str> {
+    let apply_patch = match patches {
+        PatchForm::Function => apply_patch::function_spec(),
+        PatchForm::Freeform => apply_patch::freeform_spec(),
+    };
+    format!("[{},{},{apply_patch}]", shell::SPEC, update_plan::SPEC).into()
 }
 
 fn read_arguments<T: DeserializeOwned>(arguments: &str) -> Result<T, String> {
@@ -53,7 +89,8 @@ fn bad_arguments(why: impl fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
+    use std::time::Duration;
 
     #[test]
     fn every_alias_of_the_shell_is_the_shell() {
@@ -86,12 +123,39 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_is_a_patch_is_a_patch() {
+        let delete = "*** Begin Patch\n*** Delete File: a\n*** End Patch";
+        let check = |command: Value, workdir: Option<&str>, timeout: Option<u64>| {
+            let arguments = json!({"command": command, "workdir": "sub", "timeout_ms": timeout});
+            let Ok(ToolCall::ApplyPatch(call)) = parse("shell", &arguments.to_string()) else { panic!("{command}") };
+            assert_eq!((call.workdir.as_deref(), call.patch.sections.len()), (workdir, 1), "{command}");
+            assert_eq!(call.timeout, timeout.map(Duration::from_millis));
+        };
+        check(json!(["apply_patch", delete]), Some("sub"), None);
+        check(json!(["bash", "-lc", format!("apply_patch <<'EOF'\n{delete}\nEOF")]), Some("sub"), Some(70));
+        check(json!(format!("cd d && apply_patch <<'EOF'\n{delete}\nEOF")), Some("sub/d"), None);
+        let without_call = parse("shell", &json!({"command": [delete]}).to_string());
+        assert_eq!(without_call, Err(ShellPatch::WITHOUT_CALL.to_owned()));
+        let nonsense = parse("shell", r#"{"command":["apply_patch","x"]}"#).unwrap_err();
+        assert!(nonsense.starts_with("apply_patch verification failed: invalid patch"), "{nonsense}");
+    }
+
+    #[test]
+    fn a_freeform_call_is_its_input() {
+        let call = parse_custom("apply_patch", "*** Begin Patch\n*** Delete File: a\n*** End Patch");
+        assert!(matches!(call, Ok(ToolCall::ApplyPatch(call)) if call.patch.sections.len() == 1));
+        assert_eq!(parse_custom("poem", "x"), Err("unsupported custom tool call: poem".to_owned()));
+    }
+
+    #[test]
     fn the_specs_are_small_strict_objects_in_the_order_of_the_reference() {
-        let json = specs_json();
-        assert!(json.len() < 4096, "{} bytes", json.len());
+        let json = specs_json(PatchForm::Function);
+        assert!(json.len() < 8192, "{} bytes", json.len());
         let specs: Vec<Value> = serde_json::from_str(&json).unwrap();
         let names: Vec<_> = specs.iter().map(|s| s["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["shell", "update_plan"]);
+        assert_eq!(names, ["shell", "update_plan", "apply_patch"]);
+        let freeform: Vec<Value> = serde_json::from_str(&specs_json(PatchForm::Freeform)).unwrap();
+        assert_eq!((&freeform[2]["type"], &freeform[2]["name"]), (&json!("custom"), &json!("apply_patch")));
         for spec in &specs {
             assert_eq!(spec["type"], "function");
             assert_eq!(spec["strict"], false);
@@ -103,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_offered_tool_can_be_called() {
-        let specs: Vec<Value> = serde_json::from_str(&specs_json()).unwrap();
+        let specs: Vec<Value> = serde_json::from_str(&specs_json(PatchForm::Function)).unwrap();
         for spec in specs {
             let answer = parse(spec["name"].as_str().unwrap(), "{}").unwrap_err();
             for required in spec["parameters"]["required"].as_array().unwrap() {

@@ -4,6 +4,7 @@
 //! so that a UI can take back what a dead attempt had shown; `turn_complete`, as the user's document says.
 
 use super::{
+    file_change::FileChange,
     item::{TurnItem, UserInput},
     parsed_command::ParsedCommand,
     plan::Plan,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::ids::{CallId, ItemId, ResponseId, SessionId, SubmissionId};
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// A line to the UI.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +139,33 @@ pub enum EventMsg {
     },
     /// A command is over, and nothing it started lives.
     ExecCommandEnd(Box<ExecCommandEnd>),
+    /// A person must say whether the patch may be applied.
+    ApplyPatchApprovalRequest(ApplyPatchApprovalRequest),
+    /// A patch is about to be applied.
+    PatchApplyBegin {
+        /// Which.
+        call_id: CallId,
+        /// Whether nobody was asked.
+        auto_approved: bool,
+        /// What it does, by the absolute paths of the files.
+        changes: BTreeMap<PathBuf, FileChange>,
+    },
+    /// A patch is applied, all of it, or nothing of it is.
+    PatchApplyEnd {
+        /// Which.
+        call_id: CallId,
+        /// What was done.
+        stdout: String,
+        /// Why nothing was.
+        stderr: String,
+        /// Which of the two.
+        success: bool,
+    },
+    /// What all patches of the task have done so far.
+    TurnDiff {
+        /// In git's form; the paths are from the session's directory.
+        unified_diff: String,
+    },
     /// The model's plan changed.
     PlanUpdate(Plan),
     /// The model's connection was lost; it is tried again.
@@ -249,6 +277,18 @@ pub struct ExecApprovalRequest {
     pub reason: Option<String>,
     /// The command for display.
     pub parsed_cmd: Vec<ParsedCommand>,
+}
+
+/// A patch that waits for a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApplyPatchApprovalRequest {
+    /// The call; unique among the open ones.
+    pub call_id: CallId,
+    /// What it would do, by the absolute paths of the files. A file that is reached through a link is shown where it is.
+    pub changes: BTreeMap<PathBuf, FileChange>,
+    /// Why it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A command that starts.

@@ -43,7 +43,7 @@ pub enum Op {
     ExecApproval {
         /// The submission id of the task that asks (the request's event id).
         id: String,
-        /// Which of its requests, where several are open. Without it the oldest is meant.
+        /// Which of its requests for a command, where several are open. Without it the oldest is meant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call_id: Option<CallId>,
         /// The answer.

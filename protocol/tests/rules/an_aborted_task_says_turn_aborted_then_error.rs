@@ -70,7 +70,12 @@ proptest! {
         for task in world::run(&script).tasks() {
             let interrupted = |s: &Seen| matches!(s, Seen::Taken(Ok(s)) if s.op == Op::Interrupt);
             let Some(at) = task.seen.iter().position(interrupted) else { continue };
-            let asks = |s: &&Seen| matches!(s.msg(), Some(EventMsg::ExecApprovalRequest(_)));
+            let asks = |s: &&Seen| {
+                matches!(
+                    s.msg(),
+                    Some(EventMsg::ExecApprovalRequest(_) | EventMsg::ApplyPatchApprovalRequest(_))
+                )
+            };
             let question = task.seen[at..].iter().find(asks).and_then(Seen::event);
             prop_assert!(question.is_none_or(|e| e.id != *task.submission), "{question:?}");
             let turn = |s: &Seen| if let Seen::Request(r) = s { Some(r.turn) } else { None };

@@ -3,12 +3,12 @@
 
 use crate::{
     script::{Who, any_script},
-    trace::{Because, Seen, Trace},
+    trace::{Because, Seen, Trace, What},
     world,
 };
 use llmx_protocol::{
     ids::CallId,
-    machine::approval::{Answer, CallKey, Question},
+    machine::approval::{Answer, CallKey, Confinement, Kind, Question, Request},
     wire::{decision::ReviewDecision, event::EventMsg, op::Op},
 };
 use proptest::prelude::*;
@@ -64,13 +64,55 @@ proptest! {
             for seen in task.seen {
                 match seen {
                     Seen::Asked { task: of, question } => {
-                        asked.extend((*of == task.task).then_some(&question.request.call_id));
+                        asked.extend((*of == task.task).then_some(question.request.call_id()));
                     }
-                    _ => if let Some(EventMsg::ExecApprovalRequest(request)) = seen.msg() {
-                        prop_assert!(asked.contains(&request.call_id), "nobody asked {:?}", request.call_id);
+                    _ => if let Some(call) = seen.msg().and_then(call_asked_about) {
+                        prop_assert!(asked.contains(call), "nobody asked {call:?}");
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_the_sandbox_but_by_a_persons_word(script in any_script()) {
+        let mut confined: HashSet<CallKey> = HashSet::new();
+        let mut approved: HashSet<CallKey> = HashSet::new();
+        for seen in &world::run(&script).seen {
+            match seen {
+                Seen::Starts { call, what: What::Command | What::Apply, confinement: Confinement::Sandboxed, .. } => {
+                    prop_assert!(confined.insert(*call), "{call:?} is tried in the sandbox again");
+                    approved.remove(call);
+                }
+                Seen::Starts { call, what: What::Command | What::Apply, confinement: Confinement::Unconfined, .. } => {
+                    prop_assert!(!confined.contains(call) || approved.remove(call), "{call:?} leaves the sandbox");
+                }
+                Seen::Answered { call, answer: Answer::Approved, .. } => {
+                    approved.insert(*call);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_begins_once_and_ends_once(script in any_script()) {
+        for task in world::run(&script).tasks() {
+            let mut applying = None;
+            for msg in task.events() {
+                match msg {
+                    EventMsg::PatchApplyBegin { call_id, .. } => {
+                        prop_assert_eq!(applying.replace(call_id), None, "{:?} begins", call_id);
+                    }
+                    EventMsg::PatchApplyEnd { call_id, .. } => prop_assert_eq!(applying.take(), Some(call_id)),
+                    EventMsg::ExecCommandBegin(begin) => prop_assert_eq!(applying, None, "{:?} begins", begin.call_id),
+                    EventMsg::TurnComplete { .. } | EventMsg::TaskComplete { .. } => prop_assert_eq!(applying, None),
+                    _ => {}
+                }
+            }
+            let excused = task.was_hit(&[Who::Turn, Who::Task, Who::Session])
+                || task.events().any(|m| matches!(m, EventMsg::Warning { message } if says_so(message)));
+            prop_assert!(excused || task.terminal_at().is_none() || applying.is_none(), "{applying:?} has no end");
         }
     }
 
@@ -100,10 +142,22 @@ proptest! {
     fn each_begin_is_of_a_command_that_starts(script in any_script()) {
         for task in world::run(&script).tasks() {
             let mut begun = 0;
+            let mut started = HashSet::new();
             for seen in task.until_terminal() {
-                begun += usize::from(matches!(seen.msg(), Some(EventMsg::ExecCommandBegin(_))));
-                if matches!(seen, Seen::Starts { task: of, .. } if *of == task.task) {
-                    prop_assert!(begun > 0, "a command starts that the UI was not told of");
+                let begins = matches!(
+                    seen.msg(),
+                    Some(EventMsg::ExecCommandBegin(_) | EventMsg::PatchApplyBegin { .. })
+                );
+                begun += usize::from(begins);
+                let starts = match seen {
+                    Seen::Starts { task: of, what: What::Command | What::Apply, call, .. } => {
+                        // The second try of one that was denied is of the same begin.
+                        *of == task.task && started.insert(call)
+                    }
+                    _ => false,
+                };
+                if starts {
+                    prop_assert!(begun > 0, "a call starts that the UI was not told of");
                     begun -= 1;
                 }
             }
@@ -118,7 +172,7 @@ proptest! {
             match seen {
                 Seen::TaskStarts(..) => open.clear(),
                 Seen::Asked { question, .. } => {
-                    let id = question.request.call_id.clone();
+                    let id = question.request.call_id().clone();
                     prop_assert!(!id.as_str().is_empty());
                     prop_assert!(open.values().all(|other| *other != id), "two questions of {id:?}");
                     open.insert(question.call, id);
@@ -149,6 +203,14 @@ fn says_so(message: &str) -> bool {
     message.contains("gave up") || message.contains("did not stop")
 }
 
+fn call_asked_about(msg: &EventMsg) -> Option<&CallId> {
+    match msg {
+        EventMsg::ExecApprovalRequest(request) => Some(&request.call_id),
+        EventMsg::ApplyPatchApprovalRequest(request) => Some(&request.call_id),
+        _ => None,
+    }
+}
+
 fn approves(op: &Op) -> bool {
     use ReviewDecision::{Approved, ApprovedForSession};
     match op {
@@ -161,19 +223,24 @@ fn approves(op: &Op) -> bool {
 
 fn means(op: &Op, question: &Question) -> bool {
     match op {
+        Op::ExecApproval { .. } if question.request.kind() != Kind::Command => false,
+        Op::PatchApproval { .. } if question.request.kind() != Kind::Patch => false,
         Op::ExecApproval { id, call_id, .. } | Op::PatchApproval { id, call_id, .. } => match call_id {
-            Some(call) => *call == question.request.call_id,
+            Some(call) => call == question.request.call_id(),
             None => !id.is_empty(),
         },
         _ => false,
     }
 }
 
-/// Whether the same words in the same place with the same rights were approved for the session.
+/// Whether the same words in the same place, or the same files, with the same rights were approved for the session.
 fn covered(before: &[Seen], question: &Question) -> bool {
+    let words = |question: &Question| match &question.request {
+        Request::Command(request) if question.files.is_empty() => Some((request.command.clone(), request.cwd.clone())),
+        _ => None,
+    };
     let same = |other: &Question| {
-        (&other.request.command, &other.request.cwd, other.confinement)
-            == (&question.request.command, &question.request.cwd, question.confinement)
+        (words(other), &other.files, other.confinement) == (words(question), &question.files, question.confinement)
     };
     let questions =
         before.iter().filter_map(|s| if let Seen::Asked { question, .. } = s { Some(question) } else { None });

@@ -1,6 +1,10 @@
 //! Tasks follow one another: each begins after the last one's terminal event, and has one of its own.
 
-use crate::{script::any_script, trace::Seen, world};
+use crate::{
+    script::any_script,
+    trace::{Seen, What},
+    world,
+};
 use llmx_protocol::wire::event::EventMsg;
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -58,7 +62,7 @@ proptest! {
         let mut living = HashSet::new();
         for seen in &world::run(&script).seen {
             match seen {
-                Seen::Starts { words, .. } => prop_assert!(*words > 0, "a command without words"),
+                Seen::Starts { what, .. } => prop_assert!(*what != What::Nothing, "a command without words"),
                 Seen::ProcessLives { process, .. } => {
                     living.insert(*process);
                 }

@@ -9,7 +9,7 @@ use llmx_protocol::{
     history::History,
     ids::{Attempt, TaskId, TurnId},
     machine::{
-        approval::{Answer, CallKey, Confinement, Question},
+        approval::{Answer, CallKey, Confinement, Question, Request},
         session::{self, Point},
         task::{self, TaskEnd},
         turn::{self, CallEnd, Outcome, TurnEnd},
@@ -21,7 +21,7 @@ use llmx_protocol::{
     },
 };
 use proptest::prelude::*;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 proptest! {
     #[test]
@@ -116,6 +116,7 @@ fn late_for_a_task(turn: TurnId) -> Vec<task::Input> {
         last_message: None,
         context_tokens: None,
         used: TokenUsage::default(),
+        diff: Arc::default(),
     };
     vec![task::Input::TurnEnded { turn, end }, task::Input::TurnCrashed { turn, why: "late".into() }]
 }
@@ -144,13 +145,14 @@ fn late_for_a_turn(turn: TurnId, attempt: Attempt) -> Vec<turn::Input> {
 fn question() -> Question {
     Question {
         call: CallKey { turn: TurnId(0), index: 0 },
-        request: ExecApprovalRequest {
+        request: Request::Command(ExecApprovalRequest {
             call_id: "late".into(),
             command: vec!["make".into()],
             cwd: "/".into(),
             reason: None,
             parsed_cmd: Vec::new(),
-        },
+        }),
         confinement: Confinement::Unconfined,
+        files: Vec::new(),
     }
 }

@@ -83,13 +83,31 @@ pub(crate) enum Name {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Say {
-    Configure { approval: AskForApproval, sandbox: SandboxPolicy, absolute: bool },
-    UserInput { from: From },
-    UserTurn { from: From, approval: AskForApproval, sandbox: SandboxPolicy },
+    Configure {
+        approval: AskForApproval,
+        sandbox: SandboxPolicy,
+        absolute: bool,
+    },
+    UserInput {
+        from: From,
+    },
+    UserTurn {
+        from: From,
+        approval: AskForApproval,
+        sandbox: SandboxPolicy,
+    },
     EmptyInput,
     Interrupt,
-    Decide { which: Which, decision: ReviewDecision, patch: bool },
-    Override { approval: Option<AskForApproval>, absolute: bool },
+    /// `crossed`: with the op that is for the other kind of question.
+    Decide {
+        which: Which,
+        decision: ReviewDecision,
+        crossed: bool,
+    },
+    Override {
+        approval: Option<AskForApproval>,
+        absolute: bool,
+    },
     Compact,
     Shutdown,
     NotBuilt,
@@ -156,6 +174,17 @@ pub(crate) enum Call {
     /// A local shell call of no words.
     Nothing,
     Custom,
+    /// Of a file that may be written.
+    Patch,
+    /// The same, as a freeform call.
+    FreeformPatch,
+    /// The same, as a command.
+    PatchInShell,
+    /// Of a file that may not.
+    PatchOutside,
+    /// One that does not fit its file.
+    Misfit,
+    NoPatch,
     Plan,
     BadArguments,
     UnknownTool,
@@ -194,6 +223,8 @@ pub(crate) struct Behaviour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     Exits(i32),
+    /// It says that something was forbidden, and fails.
+    IsDenied,
     IsSignalled(i32),
     Hangs,
     /// It never ran.
@@ -300,7 +331,7 @@ impl Dice {
 
     fn approval_policy(&mut self) -> AskForApproval {
         use AskForApproval::{Never, OnFailure, OnRequest, Untrusted};
-        self.shared(&[(3, Untrusted), (3, OnRequest), (1, OnFailure), (1, Never)])
+        self.shared(&[(3, Untrusted), (3, OnRequest), (2, OnFailure), (1, Never)])
     }
 
     fn sandbox_policy(&mut self) -> SandboxPolicy {
@@ -365,7 +396,7 @@ impl Say {
                     (2, ReviewDecision::Denied),
                     (1, ReviewDecision::Abort),
                 ]),
-                patch: !dice.tenths(9),
+                crossed: !dice.tenths(9),
             },
             2 => Self::UserTurn {
                 from: From::read(dice),
@@ -434,7 +465,7 @@ impl Said {
 
 impl Call {
     /// The commands twice, for they are what most can happen to.
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 28] = [
         Self::Plain,
         Self::Plain,
         Self::Plain,
@@ -450,6 +481,16 @@ impl Call {
         Self::LocalShell,
         Self::Nothing,
         Self::Custom,
+        Self::Patch,
+        Self::Patch,
+        Self::Patch,
+        Self::FreeformPatch,
+        Self::PatchInShell,
+        Self::PatchOutside,
+        Self::PatchOutside,
+        Self::PatchOutside,
+        Self::Misfit,
+        Self::NoPatch,
         Self::Plan,
         Self::BadArguments,
         Self::UnknownTool,
@@ -486,11 +527,12 @@ impl Behaviour {
         let obstinate = if weather == Weather::Rough { 7_000 } else { 1_200 };
         Self {
             writes: dice.small(3),
-            then: match dice.shared(&[(4, 0), (4, 1), (1, 2), (1, 3)]) {
+            then: match dice.shared(&[(4, 0), (4, 1), (1, 2), (1, 3), (3, 4)]) {
                 0 => Then::Exits(dice.small(3).into()),
                 1 => Then::Hangs,
                 2 => Then::IsSignalled(11),
-                _ => Then::FailsToStart,
+                3 => Then::FailsToStart,
+                _ => Then::IsDenied,
             },
             dies_after: dice.millis(&[0, 0, 100, obstinate]),
         }

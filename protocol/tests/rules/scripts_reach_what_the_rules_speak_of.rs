@@ -2,11 +2,15 @@
 
 use crate::{
     script::{Who, any_script},
-    trace::{Seen, Trace},
+    trace::{Seen, Trace, What},
     world,
 };
 use llmx_protocol::{
-    machine::{approval::Answer, session::SessionEnd, turn::Purpose},
+    machine::{
+        approval::{Answer, RETRY_REASON},
+        session::SessionEnd,
+        turn::Purpose,
+    },
     wire::event::{AbortReason, EventMsg},
 };
 use proptest::{
@@ -18,7 +22,7 @@ use proptest::{
 fn scripts_reach_what_the_rules_speak_of() {
     let mut runner = TestRunner::deterministic();
     let script = any_script();
-    let traces: Vec<_> = (0..500).map(|_| world::run(&script.new_tree(&mut runner).unwrap().current())).collect();
+    let traces: Vec<_> = (0..700).map(|_| world::run(&script.new_tree(&mut runner).unwrap().current())).collect();
     let check = |what: &str, least: usize, is_it: &dyn Fn(&Seen) -> bool| {
         let seen = traces.iter().flat_map(|t| &t.seen).filter(|s| is_it(s)).count();
         assert!(seen >= least, "{what}: {seen}, not {least}");
@@ -34,6 +38,14 @@ fn scripts_reach_what_the_rules_speak_of() {
     check("approvals", 15, &|s| matches!(s, Seen::Answered { answer: Answer::Approved, .. }));
     check("denials", 15, &|s| matches!(s, Seen::Answered { answer: Answer::Denied, .. }));
     check("processes", 100, &|s| matches!(s, Seen::ProcessLives { .. }));
+    let starts = |s: &Seen, w: What| matches!(s, Seen::Starts { what, .. } if *what == w);
+    check("looks at patches", 60, &|s| starts(s, What::Inspect));
+    check("patches", 20, &|s| starts(s, What::Apply));
+    let of_a_patch = |m: &EventMsg| matches!(m, EventMsg::ApplyPatchApprovalRequest(_));
+    check("questions of patches", 20, &|s| s.msg().is_some_and(of_a_patch));
+    check("applied patches", 10, &|s| matches!(s.msg(), Some(EventMsg::TurnDiff { .. })));
+    let again = |m: &EventMsg| matches!(m, EventMsg::ExecApprovalRequest(request) if request.reason.as_deref() == Some(RETRY_REASON));
+    check("second tries that are asked for", 2, &|s| s.msg().is_some_and(again));
     check("lost lines", 5, &|s| matches!(s, Seen::LostWithSession(_)));
     for who in [Who::ModelStream, Who::Turn, Who::Task, Who::Executor, Who::Session] {
         check(&format!("crashes of {who:?}"), 3, &|s| matches!(s, Seen::Crash(w) if *w == who));

@@ -25,7 +25,7 @@ proptest! {
                 Seen::Asked { question, .. } => {
                     prop_assert!(completed.contains(&question.call.turn), "{:?} asks", question.call);
                 }
-                _ => if matches!(seen.msg(), Some(EventMsg::PlanUpdate(_) | EventMsg::ExecCommandBegin(_))) {
+                _ => if matches!(seen.msg(), Some(EventMsg::PlanUpdate(_) | EventMsg::ExecCommandBegin(_) | EventMsg::PatchApplyBegin { .. })) {
                     let current = tries.last_key_value().map_or(TurnId(0), |(turn, _)| *turn);
                     prop_assert!(completed.contains(&current), "{seen:?}");
                 }

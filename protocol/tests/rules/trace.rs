@@ -4,9 +4,9 @@ use crate::script::Who;
 use llmx_protocol::{
     ids::{Attempt, ItemId, ResponseId, SubmissionId, TaskId, TurnId},
     machine::{
-        approval::{Answer, CallKey, Question},
+        approval::{Answer, CallKey, Confinement, Question},
         session::SessionEnd,
-        turn::Purpose,
+        turn::{Purpose, Work},
     },
     model::{
         failure::Failure,
@@ -78,11 +78,12 @@ pub(crate) enum Seen {
         answer: Answer,
         because: Because,
     },
-    /// The executor is told to run a command.
+    /// The executor is told to run a call.
     Starts {
         task: TaskId,
         call: CallKey,
-        words: usize,
+        what: What,
+        confinement: Confinement,
     },
     ProcessLives {
         process: usize,
@@ -97,6 +98,27 @@ pub(crate) enum Seen {
     Rebuilt {
         in_time: bool,
     },
+}
+
+/// What a call is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A command of no words.
+    Nothing,
+    Command,
+    Inspect,
+    Apply,
+}
+
+impl What {
+    pub(crate) fn of(work: &Work) -> Self {
+        match work {
+            Work::Command { command, .. } if command.is_empty() => Self::Nothing,
+            Work::Command { .. } => Self::Command,
+            Work::Inspect { .. } => Self::Inspect,
+            Work::Apply { .. } => Self::Apply,
+        }
+    }
 }
 
 /// A request to the model.

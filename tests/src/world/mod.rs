@@ -16,7 +16,7 @@ pub use event::{Event, kinds, shown};
 pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
 pub use responses::Response;
 pub use setup::Setup;
-pub use ui::{Ui, user_input};
+pub use ui::{Remains, Ui, user_input};
 pub use workspace::Workspace;
 
 use std::time::Duration;

@@ -51,6 +51,16 @@ pub fn named(text: &str) -> Vec<Process> {
     pids().filter_map(process).filter(|p| p.command.contains(text)).collect()
 }
 
+/// Whether a process descends from another one.
+#[must_use]
+pub fn is_below(pid: i32, ancestor: i32) -> bool {
+    let parent = |pid: i32| -> Option<i32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+    };
+    std::iter::successors(Some(pid), |pid| parent(*pid).filter(|parent| *parent > 0)).any(|pid| pid == ancestor)
+}
+
 /// Waits until `look` finds no process, as it must where nobody tells when the last one has gone.
 ///
 /// # Panics

@@ -54,6 +54,22 @@ impl Response {
         self
     }
 
+    /// A call of a freeform tool.
+    #[must_use]
+    pub fn calls_freeform(mut self, call_id: &str, name: &str, input: &str) -> Self {
+        let item = json!({"type": "custom_tool_call", "id": format!("ctc_{}_{}", self.id, self.items),
+            "call_id": call_id, "name": name, "input": input, "status": "completed"});
+        self.events.push(json!({"type": "response.output_item.done", "output_index": self.items, "item": item}));
+        self.items += 1;
+        self
+    }
+
+    /// A call of `apply_patch`, as a function. The frame of the patch is added.
+    #[must_use]
+    pub fn patches(self, call_id: &str, body: &str) -> Self {
+        self.calls(call_id, "apply_patch", &json!({"input": patch(body)}).to_string())
+    }
+
     /// A call of `shell`.
     #[must_use]
     pub fn runs(self, call_id: &str, command: &[&str]) -> Self {
@@ -113,6 +129,12 @@ impl Response {
     fn ended_by(self, event: Value) -> Answer {
         self.so_far().events([event]).ends()
     }
+}
+
+/// A patch of these sections.
+#[must_use]
+pub fn patch(body: &str) -> String {
+    format!("*** Begin Patch\n{body}*** End Patch")
 }
 
 /// More text of a message.

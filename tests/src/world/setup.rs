@@ -1,4 +1,4 @@
-use super::{Client, ModelServer, Ui, Workspace, llmx_binary, processes::MARK};
+use super::{Client, ModelServer, Remains, Ui, Workspace, llmx_binary, processes::MARK};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -19,6 +19,8 @@ pub struct Setup {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     workspace: Workspace,
+    /// Of an llmx before this one.
+    home: Option<TempDir>,
 }
 
 impl Setup {
@@ -44,6 +46,7 @@ impl Setup {
             arguments: Vec::new(),
             environment: BTreeMap::new(),
             workspace: Workspace::empty(),
+            home: None,
         }
     }
 
@@ -89,12 +92,20 @@ impl Setup {
         self
     }
 
+    /// Where another llmx worked and kept what it remembers, until it died.
+    #[must_use]
+    pub fn in_place_of(mut self, dead: Remains) -> Self {
+        self.workspace = dead.workspace;
+        self.home = Some(dead.home);
+        self
+    }
+
     /// Starts `llmx proto` and says nothing to it yet.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn start(self) -> Ui {
+    pub fn start(mut self) -> Ui {
         let (child, home, mark) = self.spawn("proto");
         Ui::of(child, home, self.workspace, mark)
     }
@@ -104,13 +115,14 @@ impl Setup {
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn serve(self) -> Client {
+    pub fn serve(mut self) -> Client {
         let (child, home, mark) = self.spawn("app-server");
         Client::of(child, home, self.workspace, mark)
     }
 
-    fn spawn(&self, subcommand: &str) -> (Child, TempDir, String) {
-        let home = TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made");
+    fn spawn(&mut self, subcommand: &str) -> (Child, TempDir, String) {
+        let new_home = || TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made");
+        let home = self.home.take().unwrap_or_else(new_home);
         fs::write(home.path().join("config.toml"), self.toml()).expect("files can be written");
         let mark = unique_mark();
         let mut command = self.command(subcommand, home.path(), &mark);

@@ -18,6 +18,21 @@ const SHOWN: usize = 200;
 /// Of a long line, this many characters.
 const SHOWN_OF_A_LINE: usize = 500;
 
+/// What an llmx that died leaves.
+pub struct Remains {
+    /// Where its session worked.
+    pub workspace: Workspace,
+    pub(super) home: TempDir,
+}
+
+impl Remains {
+    /// Whether it left anything to be recovered.
+    #[must_use]
+    pub fn hold_a_journal(&self) -> bool {
+        fs::read_dir(self.home.path().join("patches")).is_ok_and(|mut journals| journals.next().is_some())
+    }
+}
+
 /// A UI that drives one `llmx proto`. It reads only when it is asked for an event, and holds every event that it reads
 /// to the invariants.
 pub struct Ui {
@@ -94,7 +109,13 @@ impl Ui {
         self.send("interrupt", json!({"type": "interrupt"})).await;
     }
 
-    /// Answers the oldest open approval request of a task.
+    /// Answers the oldest open question of a task about a patch.
+    pub async fn decide_patch(&mut self, task: &str, decision: &str) {
+        let op = json!({"type": "patch_approval", "id": task, "decision": decision});
+        self.send(&format!("{decision} patch of {task}"), op).await;
+    }
+
+    /// Answers the oldest open question of a task about a command.
     pub async fn decide(&mut self, task: &str, decision: &str) {
         let op = json!({"type": "exec_approval", "id": task, "decision": decision});
         self.send(&format!("{decision} {task}"), op).await;
@@ -226,6 +247,16 @@ impl Ui {
         self.note(format!("→ ({signal:?})"));
         let pid = Pid::from_raw(self.pid()).expect("a process number is not zero");
         kill_process(pid, signal).expect("llmx lives");
+    }
+
+    /// llmx dies of SIGKILL, now; what it leaves.
+    ///
+    /// # Panics
+    /// If it has left already.
+    pub async fn dies(mut self) -> Remains {
+        self.signal(Signal::KILL);
+        let _ = timeout(PATIENCE, self.child.wait()).await;
+        Remains { home: self.home, workspace: self.workspace }
     }
 
     /// llmx's process number.

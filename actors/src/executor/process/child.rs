@@ -10,6 +10,7 @@ use rustix::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -87,9 +88,22 @@ pub struct RunningCommand {
 /// When no helper could be started: an empty `argv`, a NUL in a string, no such helper, no more processes or
 /// descriptors, arguments too long. What goes wrong later is an [`Ended::SpawnFailed`].
 pub fn spawn(launch: &Launch) -> io::Result<(RunningCommand, CommandOutput)> {
+    spawn_below(launch, helper(launch, None, None))
+}
+
+/// Like [`spawn`], but the command's standard input is this file. Helper and command hold a shared lock on it
+/// (`flock(2)`) for as long as they live; where somebody holds an exclusive one the command does not start.
+///
+/// # Errors
+///
+/// Those of [`spawn`].
+pub(crate) fn spawn_reading(launch: &Launch, input: &Path) -> io::Result<(RunningCommand, CommandOutput)> {
+    spawn_below(launch, helper(launch, None, Some(input)))
+}
+
+fn spawn_below(launch: &Launch, mut helper: Command) -> io::Result<(RunningCommand, CommandOutput)> {
     let (control, helpers) = control_socket(launch)?;
     let (output, ends) = CommandOutput::new()?;
-    let mut helper = helper(launch, None);
     let helper = start(helper.stdin(Stdio::from(helpers)).stdout(ends.stdout).stderr(ends.stderr))?;
     Ok((RunningCommand::new(helper, control), output))
 }
@@ -103,7 +117,7 @@ pub fn spawn(launch: &Launch) -> io::Result<(RunningCommand, CommandOutput)> {
 pub fn spawn_in_place(launch: &Launch) -> io::Result<RunningCommand> {
     let (control, helpers) = control_socket(launch)?;
     fcntl_setfd(&helpers, FdFlags::empty())?;
-    let helper = start(&mut helper(launch, Some(helpers.as_raw_fd())))?;
+    let helper = start(&mut helper(launch, Some(helpers.as_raw_fd()), None))?;
     Ok(RunningCommand::new(helper, control))
 }
 
@@ -116,9 +130,9 @@ fn control_socket(launch: &Launch) -> io::Result<(UnixStream, OwnedFd)> {
     Ok((UnixStream::from_std(ours)?, helpers.into()))
 }
 
-fn helper(launch: &Launch, control: Option<RawFd>) -> Command {
+fn helper(launch: &Launch, control: Option<RawFd>, input: Option<&Path>) -> Command {
     let mut helper = Command::new(launch.helper.as_path());
-    helper.arg0(HELPER_NAME).args(launch.helper_arguments(control));
+    helper.arg0(HELPER_NAME).args(launch.helper_arguments(control, input));
     helper.env_clear().envs(launch.env.iter().map(|(name, value)| (name, value)));
     helper
 }

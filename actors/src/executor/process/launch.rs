@@ -3,7 +3,7 @@
 use crate::executor::sandbox::Sandbox;
 use std::ffi::OsString;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The name under which a program runs as a helper (its `argv[0]`).
 pub(crate) const HELPER_NAME: &str = "llmx-exec";
@@ -13,6 +13,9 @@ const END_OF_OPTIONS: &str = "--";
 
 /// Precedes the number of the control socket where stdin is the command's.
 const CONTROL: &str = "--control";
+
+/// Precedes the path of the file that is the command's stdin.
+const INPUT: &str = "--input";
 
 /// A program whose `main` starts with [`run_if_helper`](super::run_if_helper).
 ///
@@ -33,7 +36,7 @@ impl HelperPath {
         Self(path.into())
     }
 
-    pub(crate) fn as_path(&self) -> &std::path::Path {
+    pub(crate) fn as_path(&self) -> &Path {
         &self.0
     }
 }
@@ -56,9 +59,10 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub(super) fn helper_arguments(&self, control: Option<RawFd>) -> Vec<OsString> {
+    pub(super) fn helper_arguments(&self, control: Option<RawFd>, input: Option<&Path>) -> Vec<OsString> {
         let mut arguments = vec![self.cwd.clone().into_os_string()];
         arguments.extend(control.into_iter().flat_map(|number| [CONTROL.into(), number.to_string().into()]));
+        arguments.extend(input.into_iter().flat_map(|path| [INPUT.into(), path.into()]));
         arguments.extend(self.sandbox.iter().flat_map(Sandbox::to_arguments));
         arguments.push(END_OF_OPTIONS.into());
         arguments.extend(self.argv.iter().cloned());
@@ -66,12 +70,14 @@ impl Launch {
     }
 }
 
-/// The helper's reading of its command line: `CWD [--control FD] [--sandbox …] -- PROGRAM [ARGUMENT]…`.
+/// The helper's reading of its command line: `CWD [--control FD] [--input FILE] [--sandbox …] -- PROGRAM [ARGUMENT]…`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) cwd: PathBuf,
     /// The control socket, where it is not stdin.
     pub(super) control: Option<RawFd>,
+    /// What the command reads; nothing without one.
+    pub(super) input: Option<PathBuf>,
     pub(super) sandbox: Option<Sandbox>,
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
@@ -81,13 +87,15 @@ impl Order {
     /// `None` for anything the engine would not have written.
     pub(super) fn from_arguments(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let cwd = PathBuf::from(arguments.next()?);
-        let (mut control, mut sandbox) = (None, None);
+        let (mut control, mut input, mut sandbox) = (None, None, None);
         loop {
             let option = arguments.next()?;
             if option == END_OF_OPTIONS {
                 break;
             } else if option == CONTROL {
                 control = Some(arguments.next()?.to_str()?.parse().ok()?);
+            } else if option == INPUT {
+                input = Some(PathBuf::from(arguments.next()?));
             } else if Sandbox::begins_with(&option) {
                 sandbox = Some(Sandbox::from_arguments(&mut arguments)?);
             } else {
@@ -95,7 +103,7 @@ impl Order {
             }
         }
         let program = arguments.next()?;
-        Some(Self { cwd, control, sandbox, program, arguments: arguments.collect() })
+        Some(Self { cwd, control, input, sandbox, program, arguments: arguments.collect() })
     }
 }
 
@@ -116,8 +124,10 @@ mod tests {
     #[test]
     fn the_helper_reads_back_what_the_engine_wrote() {
         for argv in [&["true"][..], &["--"], &["sh", "-c", "echo -- \"$@\"", "--", ""]] {
-            let order = Order::from_arguments(launch(argv).helper_arguments(Some(7)).into_iter()).unwrap();
+            let told = launch(argv).helper_arguments(Some(7), Some(Path::new("/in put")));
+            let order = Order::from_arguments(told.into_iter()).unwrap();
             assert_eq!((order.control, order.sandbox), (Some(7), None));
+            assert_eq!(order.input, Some(PathBuf::from("/in put")));
             assert_eq!(order.cwd, PathBuf::from("/work dir"));
             assert_eq!(order.program, argv[0]);
             assert_eq!(order.arguments, argv[1..]);

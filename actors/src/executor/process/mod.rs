@@ -40,6 +40,7 @@ mod pattern;
 mod proc_tree;
 mod run;
 
+pub(crate) use child::spawn_reading;
 pub use child::{CommandEnd, Ended, RunningCommand, spawn, spawn_in_place};
 pub use environment::{Inherit, ShellEnvironmentPolicy, child_environment};
 pub use helper::run_if_helper;

@@ -37,6 +37,7 @@ mod status;
 mod step;
 mod syscalls;
 mod walls;
+mod writable;
 
 pub use description::{NETWORK_DISABLED, Sandbox, Strength};
 pub use path_rules::{LEAST_LANDLOCK_ABI, landlock_abi};
@@ -44,6 +45,7 @@ pub use probe::{Probe, enforcement};
 pub(crate) use probe::{is_probe, run_probe};
 pub(crate) use status::{Status, StatusReader};
 pub(crate) use walls::Walls;
+pub(crate) use writable::Writable;
 
 use super::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;

@@ -1,22 +1,23 @@
-//! Who is asked before a command runs (reference `protocol-v1.md` §4.3), and the questions that are open.
+//! Who is asked before a command runs (reference `protocol-v1.md` §4.3) or a patch is applied (`apply-patch.md` §6), and
+//! the questions that are open.
 
+mod denial;
+mod patch;
+mod questions;
+
+pub use self::{
+    denial::{RETRY_REASON, may_run_again, was_denied},
+    patch::decide_patch,
+    questions::{Answer, Approvals, CallKey, Kind, Question, Request, Resolution},
+};
 use super::settings::{Enforcement, Settings};
 use crate::{
     command::{is_known_safe, might_be_dangerous},
-    ids::{CallId, SubmissionId, TaskId, TurnId},
     tool::shell::ShellCall,
-    wire::{
-        decision::ReviewDecision,
-        event::ExecApprovalRequest,
-        policy::{AskForApproval, SandboxPolicy},
-    },
-};
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::PathBuf,
+    wire::policy::{AskForApproval, SandboxPolicy},
 };
 
-/// How a command is confined.
+/// How a command, or the application of a patch, is confined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Confinement {
     /// As the session's policy says.
@@ -25,7 +26,7 @@ pub enum Confinement {
     Unconfined,
 }
 
-/// What to do with a command that the model asks for.
+/// What to do with a command or a patch that the model asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Run it.
@@ -95,151 +96,6 @@ pub fn no_sandbox(policy: &SandboxPolicy, why: &str) -> String {
     format!("sandbox policy {} cannot be enforced: {why}; nothing was run", policy.mode())
 }
 
-/// A tool call within a session: the turn and the call's place in it. The model's own ids may repeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallKey {
-    /// The turn that asked for it.
-    pub turn: TurnId,
-    /// Which of the turn's calls it is, from 0.
-    pub index: u32,
-}
-
-/// What `approved_for_session` covers: the same words in the same place with the same rights.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Approved {
-    command: Vec<String>,
-    cwd: PathBuf,
-    confinement: Confinement,
-}
-
-/// A question to a person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    /// What waits for the answer.
-    pub call: CallKey,
-    /// What a UI is shown.
-    pub request: ExecApprovalRequest,
-    /// How the command would be confined.
-    pub confinement: Confinement,
-}
-
-/// The answer to a question, as the call gets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Run it.
-    Approved,
-    /// Do not.
-    Denied,
-}
-
-/// The open questions of a session and what needs no question any more. State, not callbacks: it can be listed, and
-/// it ends with its task.
-#[derive(Clone, Debug, Default)]
-pub struct Approvals {
-    open: BTreeMap<CallKey, Open>,
-    approved: HashSet<Approved>,
-}
-
-#[derive(Clone, Debug)]
-struct Open {
-    task: TaskId,
-    submission: SubmissionId,
-    question: Question,
-}
-
-/// What an answer leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// These calls get this answer.
-    Settled(Vec<CallKey>, Answer),
-    /// The task is to be aborted.
-    Abort,
-    /// Nothing open is meant.
-    Unknown,
-}
-
-impl Approvals {
-    /// Whether an earlier answer covers the question.
-    #[must_use]
-    pub fn covers(&self, question: &Question) -> bool {
-        self.approved.contains(&Approved::by(question))
-    }
-
-    /// Opens a question.
-    pub fn open(&mut self, task: TaskId, submission: SubmissionId, question: Question) {
-        self.open.insert(question.call, Open { task, submission, question });
-    }
-
-    /// Answers the question of `id` (the task's submission id, or the call's own) and, where several are open,
-    /// `call_id`; without that the oldest.
-    pub fn resolve(&mut self, id: &str, call_id: Option<&CallId>, decision: ReviewDecision) -> Resolution {
-        let Some(call) = self.find(id, call_id) else {
-            return Resolution::Unknown;
-        };
-        match decision {
-            ReviewDecision::Abort => return Resolution::Abort,
-            ReviewDecision::Denied => {
-                self.open.remove(&call);
-                return Resolution::Settled(vec![call], Answer::Denied);
-            }
-            ReviewDecision::Approved => {
-                self.open.remove(&call);
-            }
-            ReviewDecision::ApprovedForSession => {
-                if let Some(open) = self.open.remove(&call) {
-                    self.approved.insert(Approved::by(&open.question));
-                }
-            }
-        }
-        let mut settled = vec![call];
-        settled.extend(self.take_covered());
-        Resolution::Settled(settled, Answer::Approved)
-    }
-
-    /// Open questions of the same words as one that was approved for the session.
-    fn take_covered(&mut self) -> Vec<CallKey> {
-        let covered: Vec<_> =
-            self.open.values().filter(|o| self.covers(&o.question)).map(|o| o.question.call).collect();
-        self.open.retain(|call, _| !covered.contains(call));
-        covered
-    }
-
-    fn find(&self, id: &str, call_id: Option<&CallId>) -> Option<CallKey> {
-        self.open
-            .values()
-            .find(|o| match call_id {
-                Some(call) => o.question.request.call_id == *call && o.submission.as_str() == id,
-                None => o.submission.as_str() == id || o.question.request.call_id.as_str() == id,
-            })
-            .map(|o| o.question.call)
-    }
-
-    /// Closes one question without an answer (its time is up) and says whether it was open.
-    pub fn close(&mut self, call: CallKey) -> bool {
-        self.open.remove(&call).is_some()
-    }
-
-    /// Closes every question of a task that ends.
-    pub fn close_task(&mut self, task: TaskId) {
-        self.open.retain(|_, o| o.task != task);
-    }
-
-    /// The open questions, oldest first, with the submission that each belongs to.
-    pub fn list(&self) -> impl Iterator<Item = (&SubmissionId, &Question)> {
-        self.open.values().map(|o| (&o.submission, &o.question))
-    }
-}
-
-impl Approved {
-    fn by(question: &Question) -> Self {
-        Self {
-            command: question.request.command.clone(),
-            cwd: question.request.cwd.clone(),
-            confinement: question.confinement,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,88 +152,6 @@ mod tests {
         check(&CONFINED, false, "cannot: sandbox policy read-only cannot be enforced: no namespaces; nothing was run");
         check(&CONFINED, true, "ask free");
         check(&FREE, false, "run free");
-    }
-
-    /// Opens questions (`u1/a:make` is call `a` of task `u1`, in the order of their calls) and answers some: `id`,
-    /// perhaps `/call`, `=`, decision.
-    fn check(open: &str, answers: &str, expected: &str, left: &str) {
-        let mut approvals = Approvals::default();
-        for (index, words) in (0..).zip(open.split_whitespace()) {
-            let (name, command) = words.split_once(':').unwrap();
-            let (submission, call) = name.split_once('/').unwrap();
-            let task = TaskId(submission.trim_start_matches('u').parse().unwrap());
-            approvals.open(task, submission.into(), question(index, call, command));
-        }
-        let resolved: Vec<_> = answers.split_whitespace().map(|answer| resolve(&mut approvals, answer)).collect();
-        assert_eq!(resolved.join(" "), expected, "{open}: {answers}");
-        let open: Vec<_> = approvals.list().map(|(_, q)| q.request.call_id.to_string()).collect();
-        assert_eq!(open.join(" "), left, "{answers}");
-    }
-
-    fn resolve(approvals: &mut Approvals, answer: &str) -> String {
-        let (name, decision) = answer.split_once('=').unwrap();
-        let decision = serde_json::from_value(decision.into()).unwrap();
-        let (id, call) = name.split_once('/').map_or((name, None), |(id, call)| (id, Some(CallId::from(call))));
-        match approvals.resolve(id, call.as_ref(), decision) {
-            Resolution::Settled(calls, answer) => {
-                let calls: Vec<_> = calls.iter().map(|c| c.index.to_string()).collect();
-                format!("{answer:?}:{}", calls.join("+"))
-            }
-            other => format!("{other:?}"),
-        }
-    }
-
-    fn question(index: u32, call: &str, command: &str) -> Question {
-        Question {
-            call: CallKey { turn: TurnId(1), index },
-            request: ExecApprovalRequest {
-                call_id: call.into(),
-                command: vec![command.into()],
-                cwd: "/work".into(),
-                reason: None,
-                parsed_cmd: Vec::new(),
-            },
-            confinement: Confinement::Sandboxed,
-        }
-    }
-
-    #[test]
-    fn an_answer_finds_its_question() {
-        check("u1/a:make u1/b:test", "u1=approved u1=denied u1=approved", "Approved:0 Denied:1 Unknown", "");
-        check("u1/a:make u1/b:test", "u1/b=approved u1/b=approved", "Approved:1 Unknown", "a");
-        check("u1/a:make u1/b:test", "b=allow", "Approved:1", "a");
-        check("u1/a:make", "u2=approved u2/a=approved u1/b=approved", "Unknown Unknown Unknown", "a");
-        check("u1/a:make u1/b:test", "u1/b=abort", "Abort", "a b");
-    }
-
-    #[test]
-    fn approved_for_the_session_covers_the_same_words() {
-        check("u1/a:make u1/b:test u1/c:make", "u1/c=approved_for_session", "Approved:2+0", "b");
-        check("u1/a:make u1/c:make", "u1/c=approved", "Approved:1", "a");
-        let mut approvals = Approvals::default();
-        approvals.open(TaskId(1), "u1".into(), question(0, "a", "make"));
-        let _ = approvals.resolve("u1", None, ReviewDecision::ApprovedForSession);
-        assert!(approvals.covers(&question(5, "z", "make")));
-        assert!(!approvals.covers(&question(5, "z", "test")));
-        let elsewhere = |mut q: Question| {
-            q.request.cwd = "/elsewhere".into();
-            q
-        };
-        assert!(!approvals.covers(&elsewhere(question(5, "z", "make"))));
-        let free = Question { confinement: Confinement::Unconfined, ..question(5, "z", "make") };
-        assert!(!approvals.covers(&free));
-    }
-
-    #[test]
-    fn questions_end_with_their_task() {
-        let mut approvals = Approvals::default();
-        approvals.open(TaskId(1), "u1".into(), question(0, "a", "make"));
-        approvals.open(TaskId(2), "u2".into(), question(1, "b", "make"));
-        approvals.close_task(TaskId(1));
-        assert_eq!(approvals.list().count(), 1);
-        assert_eq!(approvals.resolve("u1", None, ReviewDecision::Approved), Resolution::Unknown);
-        assert!(approvals.close(CallKey { turn: TurnId(1), index: 1 }));
-        assert!(!approvals.close(CallKey { turn: TurnId(1), index: 1 }));
     }
 
     #[test]

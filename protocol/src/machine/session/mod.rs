@@ -204,7 +204,7 @@ impl Session {
     /// The calls that wait for a person, with the submission of their task.
     #[must_use]
     pub fn open_calls(&self) -> Vec<(SubmissionId, CallId)> {
-        self.approvals.list().map(|(id, question)| (id.clone(), question.request.call_id.clone())).collect()
+        self.approvals.list().map(|(id, question)| (id.clone(), question.request.call_id().clone())).collect()
     }
 
     /// The task that runs.
@@ -324,7 +324,7 @@ impl Session {
             return out.push(Effect::Answer(call, Answer::Approved));
         }
         let (task, id) = (running.task, running.submission.clone());
-        let msg = EventMsg::ExecApprovalRequest(question.request.clone());
+        let msg = question.request.event();
         out.push(Effect::Publish { origin: Origin::Task(task), id: id.clone(), msg });
         self.approvals.open(task, id, question);
         if self.memory.closing == Some(Closing::WhenIdle) {

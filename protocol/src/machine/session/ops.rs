@@ -7,7 +7,7 @@ use crate::{
     ids::{CallId, ResponseId, SubmissionId},
     local_files::FromDisk,
     machine::{
-        approval::Resolution,
+        approval::{Kind, Resolution},
         settings::Settings,
         task::{Steering, TaskStart, Work},
     },
@@ -62,8 +62,11 @@ impl Session {
                 Ok(settings) => self.record(Record::Overridden(Box::new(settings)), out),
                 Err(message) => self.answer_error(&id, message, out),
             },
-            Op::ExecApproval { id: task, call_id, decision } | Op::PatchApproval { id: task, call_id, decision } => {
-                self.decide(&id, &task, call_id.as_ref(), decision, out);
+            Op::ExecApproval { id: task, call_id, decision } => {
+                self.decide(&id, Kind::Command, (&task, call_id.as_ref()), decision, out);
+            }
+            Op::PatchApproval { id: task, call_id, decision } => {
+                self.decide(&id, Kind::Patch, (&task, call_id.as_ref()), decision, out);
             }
             Op::Shutdown => {
                 self.record(Record::Closing(Closing::Shutdown(id)), out);
@@ -197,17 +200,18 @@ impl Session {
     fn decide(
         &mut self,
         id: &SubmissionId,
-        task: &str,
-        call_id: Option<&CallId>,
+        kind: Kind,
+        (task, call_id): (&str, Option<&CallId>),
         decision: ReviewDecision,
         out: &mut Vec<Effect>,
     ) {
-        match self.approvals.resolve(task, call_id, decision) {
+        match self.approvals.resolve(kind, task, call_id, decision) {
             Resolution::Settled(calls, answer) => out.extend(calls.into_iter().map(|c| Effect::Answer(c, answer))),
             Resolution::Abort => self.stop_task(AbortReason::Interrupted, out),
             Resolution::Unknown => {
                 let call = call_id.map_or_else(String::new, |c| format!(" and call `{c}`"));
-                self.answer_error(id, format!("no approval is open for `{task}`{call}"), out);
+                let of = if kind == Kind::Patch { " of a patch" } else { "" };
+                self.answer_error(id, format!("no approval{of} is open for `{task}`{call}"), out);
             }
         }
     }

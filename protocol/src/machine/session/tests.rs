@@ -2,7 +2,10 @@ use super::*;
 use crate::{
     history::History,
     ids::{CallId, TurnId},
-    machine::{approval::Confinement, fixture},
+    machine::{
+        approval::{Confinement, Request},
+        fixture,
+    },
     model::item::ResponseItem,
     wire::{
         event::ExecApprovalRequest,
@@ -88,14 +91,15 @@ fn user_input(text: &str, from: Option<&str>) -> Op {
 fn question(call: &str) -> Question {
     Question {
         call: CallKey { turn: TurnId(1), index: call.parse().unwrap() },
-        request: ExecApprovalRequest {
+        request: Request::Command(ExecApprovalRequest {
             call_id: CallId::from(call),
             command: vec!["make".into()],
             cwd: "/work".into(),
             reason: None,
             parsed_cmd: Vec::new(),
-        },
+        }),
         confinement: Confinement::Unconfined,
+        files: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     history::{History, Prompt},
     ids::{ItemId, ResponseId, SessionId, SubmissionId, TaskId, TurnId},
     model::item::ResponseItem,
+    patch::TurnDiff,
     wire::{
         event::{AbortReason, EventMsg, ItemEvent, user_message},
         item::{TurnItem, UserInput},
@@ -154,6 +155,8 @@ pub struct Task {
     summing: Option<Summing>,
     /// Nothing was asked since the conversation was summed up.
     just_compacted: bool,
+    /// What the patches have done so far.
+    diff: Arc<TurnDiff>,
     stop: Option<AbortReason>,
     /// What the user said meanwhile, and the model was not told yet.
     unheard: Vec<ResponseItem>,
@@ -172,6 +175,7 @@ impl Task {
             used: start.used,
             summing: None,
             just_compacted: false,
+            diff: Arc::default(),
             stop: None,
             unheard: Vec::new(),
             steered: 0,
@@ -278,6 +282,7 @@ impl Task {
                 seed: self.start.seed.wrapping_add(self.turn.0),
             },
             used: self.used,
+            diff: self.diff.clone(),
             history_is_whole: history.is_whole(),
         };
         out.push(Effect::StartTurn(Box::new(start), history.prompt(settings.stored_responses)));
@@ -286,6 +291,7 @@ impl Task {
     fn turn_ended(&mut self, end: TurnEnd, out: &mut Vec<Effect>) {
         self.deadlines.clear(Due::Stop);
         self.used = end.used;
+        self.diff = end.diff.clone();
         match self.summing.take() {
             Some(summing) => self.summed_up(summing, end, out),
             None => self.answered(end, out),

@@ -86,6 +86,7 @@ fn turn_end(how: &str) -> TurnEnd {
         outputs: matches!(how, "fed" | "full").then(output).into_iter().collect(),
         last_message: (how != "mute").then(|| "hello".into()),
         used: TokenUsage::default(),
+        diff: Arc::default(),
         context_tokens: (how == "full").then_some(900),
     }
 }

@@ -25,6 +25,7 @@ use crate::{
         failure::{Failure, FailureKind},
         item::ResponseItem,
     },
+    patch::{Patch, Plan, TurnDiff},
     wire::{
         event::{EventMsg, ExecOutputStream},
         policy::SandboxPolicy,
@@ -57,6 +58,8 @@ pub struct TurnStart {
     pub retry: RetryPolicy,
     /// Tokens that the session used before.
     pub used: TokenUsage,
+    /// What the task's patches have done so far.
+    pub diff: Arc<TurnDiff>,
     /// Whether the conversation can be sent in full, should the server have forgotten its part of it.
     pub history_is_whole: bool,
 }
@@ -97,7 +100,7 @@ pub enum Input {
         /// What.
         answer: Answer,
     },
-    /// A command wrote something.
+    /// A call wrote something.
     CallOutput {
         /// Which call.
         call: CallKey,
@@ -106,7 +109,7 @@ pub enum Input {
         /// What.
         chunk: Vec<u8>,
     },
-    /// A command is over and nothing of it lives.
+    /// A call is over and nothing of it lives.
     CallEnded {
         /// Which call.
         call: CallKey,
@@ -127,9 +130,11 @@ pub enum Input {
     Tick,
 }
 
-/// How a command ended.
+/// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEnd {
+    /// The files of a patch were looked at; `Err`: it cannot be applied to them, in words for the model.
+    Inspected(Result<Inspected, String>),
     /// With this code.
     Exited(i32),
     /// By this signal.
@@ -156,29 +161,62 @@ pub enum Effect {
     Publish(EventMsg),
     /// Ask a person; `Answered` answers.
     Ask(Question),
-    /// Run a command; `CallEnded` answers.
+    /// Run a command, look at a patch or apply it; `CallEnded` answers.
     StartCall(StartCall),
-    /// End a command's whole tree; `CallEnded` answers.
+    /// End a call, and a command's whole tree; `CallEnded` answers.
     KillCall(CallKey),
     /// The turn is over; nothing follows.
     Finish(TurnEnd),
 }
 
-/// A command to run.
+/// A call to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartCall {
     /// The call.
     pub call: CallKey,
-    /// The command's words; not empty.
-    pub command: Vec<String>,
-    /// Where; absolute.
-    pub cwd: PathBuf,
+    /// What is to be done.
+    pub work: Work,
     /// How it is confined.
     pub confinement: Confinement,
-    /// What it may touch, if it is confined.
+    /// What it may touch, if it is confined; what is looked at for, if it is not.
     pub sandbox_policy: SandboxPolicy,
-    /// The session's directory, a writable root under `workspace-write`. Not `cwd`: the model chooses that.
+    /// The session's directory, a writable root under `workspace-write`. Not that of `work`: the model chooses that.
     pub session_cwd: PathBuf,
+}
+
+/// What a call is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Run a command.
+    Command {
+        /// Its words; not empty.
+        command: Vec<String>,
+        /// Where; absolute.
+        cwd: PathBuf,
+    },
+    /// Look at the files of a patch and plan it; ends with [`CallEnd::Inspected`].
+    Inspect {
+        /// The patch.
+        patch: Arc<Patch>,
+        /// Where its paths start; absolute.
+        cwd: PathBuf,
+    },
+    /// Apply a patch, all of it or nothing. What it says is for the model, exit code 0 says that it is done.
+    Apply {
+        /// What is to be done.
+        plan: Arc<Plan>,
+    },
+}
+
+/// What a look at the files of a patch found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// What it would do to them.
+    pub plan: Arc<Plan>,
+    /// The paths that it would write although the session's policy does not let commands write them.
+    pub outside: Vec<PathBuf>,
+    /// The session's directory without links, as the plan's paths are.
+    pub base: PathBuf,
 }
 
 /// How a turn ended, and what it adds to the conversation.
@@ -198,6 +236,8 @@ pub struct TurnEnd {
     pub used: TokenUsage,
     /// What the conversation with this answer takes of the model's window, in tokens, if the server says so.
     pub context_tokens: Option<i64>,
+    /// What the task's patches have done by now.
+    pub diff: Arc<TurnDiff>,
 }
 
 /// How a turn ended.
@@ -258,7 +298,7 @@ impl Turn {
             model_open: false,
             in_full: false,
             response: Response::default(),
-            calls: Calls::new(start.turn),
+            calls: Calls::new(start.turn, start.settings.clone(), start.diff.clone()),
             deadlines: Deadlines::default(),
             start,
         }
@@ -296,15 +336,15 @@ impl Turn {
                 self.model_ended(how, now, &mut out);
             }
             Input::Answered { call, answer } if self.phase == Phase::Acting => {
-                self.calls.answered(call, answer);
+                out.extend(self.calls.answered(call, answer));
                 self.advance(now, &mut out);
             }
             Input::CallOutput { call, stream, chunk } => publish(self.calls.wrote(call, stream, &chunk), &mut out),
-            Input::CallEnded { call, end, duration } => self.call_ended(call, &end, duration, now, &mut out),
+            Input::CallEnded { call, end, duration } => self.call_ended(call, end, duration, now, &mut out),
             Input::ExecutorReplaced => self.calls.executor_replaced(),
             Input::CallsLost => {
                 if let Some((call, since)) = self.calls.orphaned() {
-                    self.call_ended(call, &CallEnd::Lost, now.duration_since(since), now, &mut out);
+                    self.call_ended(call, CallEnd::Lost, now.duration_since(since), now, &mut out);
                 }
             }
             Input::Yield if matches!(self.phase, Phase::Asking | Phase::BackingOff) => self.stop(now, &mut out),
@@ -382,7 +422,7 @@ impl Turn {
             if self.response.is_incomplete() {
                 self.calls.refuse(item);
             } else {
-                out.extend(self.calls.add(item, &self.start.settings));
+                out.extend(self.calls.add(item));
             }
         }
         self.advance(now, out);
@@ -402,11 +442,11 @@ impl Turn {
         (info.is_some() || rate_limits.is_some()).then_some(EventMsg::TokenCount { info, rate_limits })
     }
 
-    /// Starts what may start, one command at a time; ends the turn when every call has its output.
+    /// Starts what may start, one call at a time; ends the turn when every call has its output.
     fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if let Some(started) = self.calls.start_next(now) {
             self.deadlines.set(Due::CallTimeout(started.call.call), now + started.timeout);
-            publish([started.begin], out);
+            publish(started.begin, out);
             out.push(Effect::StartCall(started.call));
         }
         if self.phase == Phase::Acting && self.calls.all_settled() {
@@ -414,13 +454,13 @@ impl Turn {
         }
     }
 
-    fn call_ended(&mut self, call: CallKey, end: &CallEnd, duration: Duration, now: Instant, out: &mut Vec<Effect>) {
+    fn call_ended(&mut self, call: CallKey, end: CallEnd, duration: Duration, now: Instant, out: &mut Vec<Effect>) {
         let Some(ended) = self.calls.ended(call, end, duration) else {
             return;
         };
         self.deadlines.clear(Due::CallTimeout(call));
         self.deadlines.clear(Due::KillOverdue(call));
-        publish([ended], out);
+        out.extend(ended);
         match self.phase {
             Phase::Stopping => self.finish_if_stopped(out),
             _ => self.advance(now, out),
@@ -436,7 +476,7 @@ impl Turn {
         } else {
             self.model_open = false;
         }
-        out.extend(self.calls.abort().map(Effect::KillCall));
+        out.extend(self.calls.abort());
         self.phase = Phase::Stopping;
         self.deadlines = Deadlines::default();
         self.deadlines.set(Due::Stop, now + STOP_DEADLINE);
@@ -459,7 +499,7 @@ impl Turn {
                 }
                 Due::KillOverdue(call) => {
                     publish([gave_up_waiting_for("a command")], out);
-                    self.call_ended(call, &CallEnd::Lost, STOP_DEADLINE, now, out);
+                    self.call_ended(call, CallEnd::Lost, STOP_DEADLINE, now, out);
                 }
                 Due::Stop => {
                     let left = if self.model_open { "the model's connection" } else { "a command" };
@@ -482,6 +522,7 @@ impl Turn {
             outputs: self.calls.outputs(),
             used: self.start.used,
             context_tokens: self.response.usage().map(|usage| usage.total_tokens).filter(|tokens| *tokens > 0),
+            diff: self.calls.diff(),
         }));
     }
 }

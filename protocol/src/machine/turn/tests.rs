@@ -1,10 +1,16 @@
 use super::*;
 use crate::{
     ids::CallId,
-    machine::fixture,
+    machine::{
+        approval::{RETRY_REASON, Request},
+        fixture,
+    },
     model::{event::ItemKind, item::ResponseItem},
+    patch::{FileState, parse, plan},
+    wire::policy::AskForApproval,
 };
 use serde_json::json;
+use std::{collections::BTreeMap, path::Path};
 
 /// Tells a turn what the words say and compares what it does. Calls are numbered from 0; `+5s` lets time pass.
 fn check(script: &str, expected: &str) {
@@ -13,7 +19,18 @@ fn check(script: &str, expected: &str) {
 }
 
 fn run(script: &str) -> Vec<Effect> {
-    let mut turn = Turn::new(start());
+    run_with(fixture::settings(), script)
+}
+
+/// As [`check`], under this approval policy.
+fn check_under(approval_policy: AskForApproval, script: &str, expected: &str) {
+    let settings = Settings { approval_policy, ..fixture::settings() };
+    let done: Vec<_> = run_with(settings, script).iter().map(shown).collect();
+    assert_eq!(done.join(" "), expected, "script: {script}");
+}
+
+fn run_with(settings: Settings, script: &str) -> Vec<Effect> {
+    let mut turn = Turn::new(TurnStart { settings: Arc::new(settings), ..start() });
     let mut now = Instant::now();
     let mut calls = 0;
     let mut done = Vec::new();
@@ -39,6 +56,7 @@ fn start() -> TurnStart {
         purpose: Purpose::Work,
         retry: RetryPolicy { request_max: 1, stream_max: 1, seed: 0 },
         used: TokenUsage::default(),
+        diff: Arc::default(),
         history_is_whole: true,
     }
 }
@@ -68,14 +86,34 @@ fn input(word: &str, attempt: Attempt, calls: &mut u32) -> Input {
         "forgotten" => lost(Failure::new(FailureKind::PreviousResponseNotFound, "what?")),
         "yes" => Input::Answered { call: call(), answer: Answer::Approved },
         "no" => Input::Answered { call: call(), answer: Answer::Denied },
-        "writes" => Input::CallOutput { call: call(), stream: ExecOutputStream::Stdout, chunk: b"x".to_vec() },
+        "writes" => writes(call(), "x"),
+        "complains" => writes(call(), "make: Permission denied"),
         "exits" => ended(CallEnd::Exited(0)),
+        "fails" => ended(CallEnd::Exited(1)),
+        "found" => ended(CallEnd::Inspected(Ok(inspected(&[])))),
+        "outside" => ended(CallEnd::Inspected(Ok(inspected(&["/etc/f"])))),
+        "misfit" => ended(CallEnd::Inspected(Err("does not fit".into()))),
         "killed" => ended(CallEnd::Signalled(9)),
         "not_started" => ended(CallEnd::NotStarted("no such file".into())),
         "replaced" => Input::ExecutorReplaced,
         "lost" => Input::CallsLost,
         "stop" => Input::Stop,
         other => panic!("unknown word {other}"),
+    }
+}
+
+fn writes(call: CallKey, text: &str) -> Input {
+    Input::CallOutput { call, stream: ExecOutputStream::Stdout, chunk: text.into() }
+}
+
+const PATCH: &str = "*** Begin Patch\n*** Add File: f\n+x\n*** End Patch";
+
+fn inspected(outside: &[&str]) -> Inspected {
+    let planned = plan(&parse(PATCH).unwrap(), Path::new("/real"), |_: &Path| FileState::Absent);
+    Inspected {
+        plan: Arc::new(planned.unwrap()),
+        outside: outside.iter().map(PathBuf::from).collect(),
+        base: "/real".into(),
     }
 }
 
@@ -89,12 +127,19 @@ fn call_item(n: u32, what: &str) -> ResponseItem {
         "ask" => json!({"command": ["make"], "with_escalated_permissions": true}),
         "garbage" => json!({"command": 7}),
         "plan" => json!({"plan": []}),
+        "patch" => json!({"command": ["apply_patch", PATCH]}),
+        "freeform" => return freeform_call(n),
         "nothing" => return local_shell_call(n),
         other => panic!("unknown call {other}"),
     };
     let name = if what == "plan" { "update_plan" } else { "shell" };
     let id = if what == "ask" { "same".to_owned() } else { format!("c{n}") };
     let item = json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments.to_string()});
+    ResponseItem::from_model(&item.to_string()).unwrap()
+}
+
+fn freeform_call(n: u32) -> ResponseItem {
+    let item = json!({"type": "custom_tool_call", "call_id": format!("c{n}"), "name": "apply_patch", "input": PATCH});
     ResponseItem::from_model(&item.to_string()).unwrap()
 }
 
@@ -111,9 +156,17 @@ fn shown(effect: &Effect) -> String {
         Effect::CloseModel => "close".into(),
         Effect::Publish(EventMsg::StreamError { superseded, .. }) => format!("stream_error:{}", superseded.len()),
         Effect::Publish(EventMsg::ExecCommandEnd(end)) => format!("exec_command_end:{}", end.exit_code),
+        Effect::Publish(EventMsg::PatchApplyEnd { success, .. }) => format!("patch_apply_end:{success}"),
         Effect::Publish(msg) => fixture::name(msg),
         Effect::Ask(question) => format!("ask:{}", question.call.index),
-        Effect::StartCall(start) => format!("start:{}", start.call.index),
+        Effect::StartCall(start) => {
+            let verb = match start.work {
+                Work::Command { .. } => "start",
+                Work::Inspect { .. } => "inspect",
+                Work::Apply { .. } => "apply",
+            };
+            format!("{verb}:{}", start.call.index)
+        }
         Effect::KillCall(call) => format!("kill:{}", call.index),
         Effect::Finish(end) => format!("{}:{}+{}", how(&end.outcome), end.said.len(), end.outputs.len()),
     }
@@ -256,6 +309,11 @@ fn the_model_is_told_what_became_of_each_call() {
     check("begin call:run completed +10s stop killed:0", "aborted by user");
     check("begin call:run completed stop +5s", "aborted by user");
     check("begin call:ask completed no:0", "exec command rejected by user");
+    check("begin call:patch completed outside:0 no:0", "patch rejected by user");
+    check("begin call:patch completed misfit:0", "does not fit");
+    check("begin call:patch completed found:0 stop fails:0", "aborted by user after");
+    check("begin call:patch completed found:0 stop exits:0", r#"\"exit_code\":0"#);
+    check("begin call:freeform completed found:0 exits:0", "custom_tool_call_output");
     check("begin call:ask completed stop", "aborted by user");
     check("begin call:run completed not_started:0", "execution error: no such file");
     check("begin call:run completed replaced lost", "lost with its executor");
@@ -267,8 +325,147 @@ fn the_model_is_told_what_became_of_each_call() {
 #[test]
 fn calls_of_one_id_are_told_apart() {
     let asked = run("begin call:ask call:ask completed").into_iter().filter_map(|effect| match effect {
-        Effect::Ask(question) => Some(question.request.call_id),
+        Effect::Ask(question) => Some(question.request.call_id().clone()),
         _ => None,
     });
     assert_eq!(asked.collect::<Vec<_>>(), [CallId::from("same"), CallId::from("same#7.1")]);
+}
+
+/// A patch that is applied, as the UI sees it, after it was looked at.
+const APPLIED: &str = "patch_apply_begin apply:0 patch_apply_end:true turn_diff";
+
+#[test]
+fn a_patch_is_looked_at_and_then_applied() {
+    for call in ["patch", "freeform"] {
+        check(
+            &format!("begin call:{call} completed found:0 writes:0 exits:0"),
+            &format!("open:1 inspect:0 {APPLIED} completed:1+1"),
+        );
+    }
+    check("begin call:patch completed misfit:0", "open:1 inspect:0 completed:1+1");
+    check(
+        "begin call:patch completed found:0 fails:0",
+        "open:1 inspect:0 patch_apply_begin apply:0 patch_apply_end:false completed:1+1",
+    );
+    check(
+        "begin call:patch completed found:0 not_started:0",
+        "open:1 inspect:0 patch_apply_begin apply:0 patch_apply_end:false completed:1+1",
+    );
+}
+
+#[test]
+fn a_patch_that_leaves_the_roots_waits_for_a_person() {
+    check("begin call:patch completed outside:0", "open:1 inspect:0 ask:0");
+    check("begin call:patch completed outside:0 no:0", "open:1 inspect:0 ask:0 completed:1+1");
+    check(
+        "begin call:patch completed outside:0 yes:0 yes:0 exits:0",
+        &format!("open:1 inspect:0 ask:0 {APPLIED} completed:1+1"),
+    );
+    check("begin call:patch completed outside:0 stop yes:0", "open:1 inspect:0 ask:0 stopped:1+1");
+    check_under(AskForApproval::Never, "begin call:patch completed outside:0", "open:1 inspect:0 completed:1+1");
+    check_under(AskForApproval::Untrusted, "begin call:patch completed found:0", "open:1 inspect:0 ask:0");
+}
+
+#[test]
+fn patches_wait_for_each_other_and_commands_do_not() {
+    check(
+        "begin call:patch call:patch call:run completed outside:0 exits:2 yes:0 exits:0 found:1",
+        &format!(
+            "open:1 inspect:0 ask:0 exec_command_begin start:2 exec_command_end:0 \
+             {APPLIED} inspect:1 patch_apply_begin apply:1"
+        ),
+    );
+    check(
+        "begin call:patch call:patch completed outside:0 no:0 found:1",
+        "open:1 inspect:0 ask:0 inspect:1 patch_apply_begin apply:1",
+    );
+}
+
+#[test]
+fn a_patch_that_is_stopped_is_done_or_not() {
+    let begun = "open:1 inspect:0 patch_apply_begin apply:0 kill:0";
+    check("begin call:patch completed stop killed:0", "open:1 inspect:0 kill:0 stopped:1+1");
+    check("begin call:patch completed stop found:0", "open:1 inspect:0 kill:0 stopped:1+1");
+    check("begin call:patch completed found:0 stop fails:0", &format!("{begun} patch_apply_end:false stopped:1+1"));
+    check(
+        "begin call:patch completed found:0 stop exits:0",
+        &format!("{begun} patch_apply_end:true turn_diff stopped:1+1"),
+    );
+    check("begin call:patch completed +10s killed:0", "open:1 inspect:0 kill:0 completed:1+1");
+}
+
+#[test]
+fn what_fails_in_the_sandbox_runs_without_only_if_a_person_says_so() {
+    use AskForApproval::{Never, OnFailure, OnRequest};
+    let denied = "begin call:run call:run completed complains:0 fails:0";
+    let asked = format!("{RUN} exec_command_output_delta ask:0");
+    let other = "exec_command_begin start:1";
+    check_under(OnFailure, denied, &asked);
+    check_under(OnFailure, &format!("{denied} no:0"), &format!("{asked} exec_command_end:1 {other}"));
+    check_under(
+        OnFailure,
+        &format!("{denied} yes:0 writes:0 complains:0 fails:0"),
+        &format!("{asked} start:0 exec_command_output_delta exec_command_output_delta exec_command_end:1 {other}"),
+    );
+    check_under(OnFailure, &format!("{denied} stop yes:0"), &format!("{asked} exec_command_end:1 stopped:2+2"));
+    check_under(
+        OnFailure,
+        "begin call:run completed writes:0 fails:0",
+        &format!("{RUN} exec_command_output_delta exec_command_end:1 completed:1+1"),
+    );
+    for policy in [Never, OnRequest] {
+        check_under(policy, denied, &format!("{RUN} exec_command_output_delta exec_command_end:1 {other}"));
+    }
+    check_under(
+        OnFailure,
+        "begin call:patch completed outside:0 complains:0 fails:0 yes:0 exits:0",
+        "open:1 inspect:0 patch_apply_begin apply:0 ask:0 apply:0 patch_apply_end:true turn_diff completed:1+1",
+    );
+}
+
+#[test]
+fn the_second_try_is_unconfined_and_the_question_says_so() {
+    let on_failure = Settings { approval_policy: AskForApproval::OnFailure, ..fixture::settings() };
+    let done = run_with(on_failure, "begin call:run completed complains:0 fails:0 yes:0 writes:0 exits:0");
+    let starts: Vec<_> = done
+        .iter()
+        .filter_map(|effect| if let Effect::StartCall(start) = effect { Some(start.confinement) } else { None })
+        .collect();
+    assert_eq!(starts, [Confinement::Sandboxed, Confinement::Unconfined]);
+    let question = done.iter().find_map(|e| if let Effect::Ask(question) = e { Some(question) } else { None });
+    let question = question.unwrap();
+    assert_eq!(question.confinement, Confinement::Unconfined);
+    let Request::Command(request) = &question.request else { panic!("{question:?}") };
+    assert_eq!(request.reason.as_deref(), Some(RETRY_REASON));
+    let Some(Effect::Finish(end)) = done.last() else { panic!("{done:?}") };
+    let output = end.outputs[0].json();
+    assert!(output.contains(r#"\"output\":\"x\""#), "only what the second try said: {output}");
+}
+
+#[test]
+fn a_patch_is_shown_from_the_directory_that_the_user_named() {
+    let done = run("begin call:patch completed outside:0 yes:0 exits:0");
+    let shown: Vec<_> = done
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Ask(Question { request: Request::Patch(request), files, .. }) => {
+                assert_eq!(files, &[PathBuf::from("/real/f")]);
+                let reason = request.reason.as_deref();
+                assert_eq!(reason, Some("writes where sandbox policy read-only does not let it: /etc/f"));
+                Some(request.changes.clone())
+            }
+            Effect::Publish(EventMsg::PatchApplyBegin { changes, auto_approved, .. }) => {
+                assert!(!auto_approved);
+                Some(changes.clone())
+            }
+            _ => None,
+        })
+        .flat_map(BTreeMap::into_keys)
+        .collect();
+    assert_eq!(shown, [PathBuf::from("/work/f"), "/work/f".into()]);
+    let diff = done.iter().find_map(|effect| match effect {
+        Effect::Publish(EventMsg::TurnDiff { unified_diff }) => Some(unified_diff.as_str()),
+        _ => None,
+    });
+    assert_eq!(diff, Some("diff --git a/f b/f\nnew file mode 100644\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n"));
 }

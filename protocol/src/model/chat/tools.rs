@@ -60,7 +60,7 @@ fn text(raw: Option<&RawValue>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool;
+    use crate::tool::{self, apply_patch::PatchForm};
     use serde_json::{Value, json};
 
     fn check(tools: &Value, expected: &Value) {
@@ -87,8 +87,9 @@ mod tests {
 
     #[test]
     fn every_tool_of_llmx_can_be_offered() {
-        let specs: Vec<Value> = serde_json::from_str(&tool::specs_json()).unwrap();
-        let offered: Vec<Value> = serde_json::from_str(&functions(&tool::specs_json()).unwrap()).unwrap();
+        let all = tool::specs_json(PatchForm::Function);
+        let specs: Vec<Value> = serde_json::from_str(&all).unwrap();
+        let offered: Vec<Value> = serde_json::from_str(&functions(&all).unwrap()).unwrap();
         let names = |tools: &[Value], at: fn(&Value) -> &Value| -> Vec<Value> {
             tools.iter().map(|tool| at(tool)["name"].clone()).collect()
         };

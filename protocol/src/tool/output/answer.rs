@@ -9,12 +9,43 @@ pub const REJECTED: &str = "exec command rejected by user";
 /// The exit code of a command that ran out of time.
 pub const TIMEOUT_EXIT_CODE: i32 = 124;
 
-/// The answer to a command that ran: a JSON text around `body`, which is already as short as it is to be.
-#[must_use]
-pub fn shell_output(body: &str, exit_code: i32, duration: Duration) -> String {
+/// A JSON text around `body`.
+fn shell_output(body: &str, exit_code: i32, duration: Duration) -> String {
     let body = Value::from(body);
     let seconds = duration.as_secs_f64();
     format!(r#"{{"output":{body},"metadata":{{"exit_code":{exit_code},"duration_seconds":{seconds:.1}}}}}"#)
+}
+
+/// How the answers to commands and patches are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// As a JSON text.
+    #[default]
+    Json,
+    /// As lines, for models that are offered patches in freeform.
+    Lines,
+}
+
+impl AnswerForm {
+    /// The answer to a command that ran: `body`, which is already as short as it is to be, and how it ended.
+    #[must_use]
+    pub fn shell_output(self, body: &str, exit_code: i32, duration: Duration) -> String {
+        match self {
+            Self::Json => shell_output(body, exit_code, duration),
+            Self::Lines => shell_output_in_lines(body, exit_code, duration),
+        }
+    }
+}
+
+/// A body that was shortened begins with how many lines there were; that line stands above it here.
+fn shell_output_in_lines(body: &str, exit_code: i32, duration: Duration) -> String {
+    let shortened = body.strip_prefix(super::truncate::TOTAL_LINES).and_then(|rest| rest.split_once("\n\n"));
+    let (total, body) = match shortened {
+        Some((total, body)) => (format!("{}{total}\n", super::truncate::TOTAL_LINES), body),
+        None => (String::new(), body),
+    };
+    let seconds = duration.as_secs_f64();
+    format!("Exit code: {exit_code}\nWall time: {seconds:.1} seconds\n{total}Output:\n{body}")
 }
 
 /// The body for a command that ran out of time; its exit code is [`TIMEOUT_EXIT_CODE`].
@@ -77,6 +108,18 @@ mod tests {
             r#"{"output":"a \"b\" \\ \u001b[0m","metadata":{"exit_code":-1,"duration_seconds":1.3}}"#,
         );
         check("", TIMEOUT_EXIT_CODE, 10_000, r#"{"output":"","metadata":{"exit_code":124,"duration_seconds":10.0}}"#);
+    }
+
+    #[test]
+    fn a_result_in_lines_names_what_was_left_out_above_the_output() {
+        let check = |body, expected: &str| {
+            assert_eq!(AnswerForm::Lines.shell_output(body, 1, Duration::from_millis(1260)), expected);
+        };
+        check("hi\n", "Exit code: 1\nWall time: 1.3 seconds\nOutput:\nhi\n");
+        check(
+            "Total output lines: 900\n\na\nb",
+            "Exit code: 1\nWall time: 1.3 seconds\nTotal output lines: 900\nOutput:\na\nb",
+        );
     }
 
     #[test]

@@ -7,6 +7,9 @@ pub const MODEL_LINES: usize = 256;
 /// What the header line of a shortened text may add to [`MODEL_BYTES`]: its words, twenty digits and two line ends.
 pub const HEADER_BOUND: usize = 42;
 
+/// How the header line of a shortened text begins.
+pub(super) const TOTAL_LINES: &str = "Total output lines: ";
+
 const HEAD_BYTES: usize = MODEL_BYTES / 2;
 const HALF_LINES: usize = MODEL_LINES / 2;
 
@@ -30,7 +33,7 @@ pub fn truncate_for_model(text: &str, total_lines: usize) -> String {
     let tail = &text[tail_start(text, MODEL_BYTES - reserved)..];
     let shown = head.lines().count() + tail.lines().count();
     let marker = marker(total.saturating_sub(shown), total);
-    format!("Total output lines: {total}\n\n{head}{line_end}{marker}{tail}")
+    format!("{TOTAL_LINES}{total}\n\n{head}{line_end}{marker}{tail}")
 }
 
 /// Counts the lines of which nothing is shown.

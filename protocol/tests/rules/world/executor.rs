@@ -10,12 +10,15 @@ use llmx_protocol::{
     machine::{
         approval::CallKey,
         session, task,
-        turn::{self, CallEnd, StartCall},
+        turn::{self, CallEnd, Inspected, StartCall, Work},
     },
+    patch::{FileState, Patch, plan},
     wire::event::ExecOutputStream,
 };
 use std::{
     collections::VecDeque,
+    path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -54,6 +57,8 @@ pub(super) struct Process {
     since: Instant,
     writes: u8,
     then: Then,
+    /// Of a look at a patch.
+    found: Option<CallEnd>,
     dies_after: Duration,
     dies: Option<Instant>,
 }
@@ -74,7 +79,7 @@ impl Process {
         now: Instant,
     ) -> Self {
         let Behaviour { writes, then, dies_after } = *does;
-        Self { number, executor, turn, call, since: now, writes, then, dies_after, dies: None }
+        Self { number, executor, turn, call, since: now, writes, then, found: None, dies_after, dies: None }
     }
 
     pub(super) fn kill(&mut self, now: Instant) {
@@ -108,10 +113,17 @@ impl Process {
                 if self.writes.is_multiple_of(2) { ExecOutputStream::Stdout } else { ExecOutputStream::Stderr };
             return Act::Writes(stream, format!("line {}\n", self.writes).into_bytes());
         }
+        if let Some(found) = self.found.take() {
+            return Act::Ends(found);
+        }
+        if self.then == Then::IsDenied {
+            self.then = Then::Exits(1);
+            return Act::Writes(ExecOutputStream::Stderr, b"make: Permission denied\n".to_vec());
+        }
         Act::Ends(match self.then {
             Then::Exits(code) => CallEnd::Exited(code),
             Then::IsSignalled(signal) => CallEnd::Signalled(signal),
-            Then::Hangs | Then::FailsToStart => CallEnd::Lost,
+            Then::Hangs | Then::FailsToStart | Then::IsDenied => CallEnd::Lost,
         })
     }
 }
@@ -144,7 +156,7 @@ impl World {
     pub(super) fn executor_handles(&mut self, number: u32, mail: Mail) {
         let now = self.now;
         match mail {
-            Mail::Start { task, turn, call } => self.start_process(number, task, turn, call.call),
+            Mail::Start { task, turn, call } => self.start_process(number, task, turn, &call),
             Mail::Kill(call) => {
                 let of_it = |p: &&mut Process| p.executor == number && p.call == call;
                 self.processes.iter_mut().filter(of_it).for_each(|p| p.kill(now));
@@ -158,15 +170,16 @@ impl World {
     }
 
     /// Nothing is run for a turn that is gone: nobody would ever end it.
-    pub(super) fn start_process(&mut self, executor: u32, task: TaskId, turn: TurnId, call: CallKey) {
+    pub(super) fn start_process(&mut self, executor: u32, task: TaskId, turn: TurnId, start: &StartCall) {
+        let call = start.call;
         if !self.turns.iter().any(|t| t.turn == turn) {
             return;
         }
-        let does = self.commands.pop_front().unwrap_or(Behaviour {
-            writes: 0,
-            then: Then::Exits(0),
-            dies_after: Duration::ZERO,
-        });
+        let ends_well = Behaviour { writes: 0, then: Then::Exits(0), dies_after: Duration::ZERO };
+        let (does, found) = match &start.work {
+            Work::Inspect { patch, cwd } => (ends_well, Some(inspect(patch, cwd))),
+            Work::Command { .. } | Work::Apply { .. } => (self.commands.pop_front().unwrap_or(ends_well), None),
+        };
         if does.then == Then::FailsToStart {
             let end = CallEnd::NotStarted("no such file".into());
             let input = turn::Input::CallEnded { call, end, duration: Duration::ZERO };
@@ -175,7 +188,7 @@ impl World {
         self.spawned += 1;
         let number = self.spawned;
         self.note(Seen::ProcessLives { process: number, task, call });
-        self.processes.push(Process::new(number, executor, turn, call, &does, self.now));
+        self.processes.push(Process { found, ..Process::new(number, executor, turn, call, &does, self.now) });
     }
 
     pub(super) fn executor_is_gone(&mut self, i: usize) {
@@ -213,4 +226,18 @@ impl World {
             }
         }
     }
+}
+
+/// A disk that is empty but for a file that no added one can replace.
+fn inspect(patch: &Patch, cwd: &Path) -> CallEnd {
+    let disk = |path: &Path| match path.ends_with("misfit") {
+        true => FileState::Text(String::new()),
+        false => FileState::Absent,
+    };
+    let outside = |path: &&Path| path.starts_with("/outside");
+    CallEnd::Inspected(plan(patch, cwd, disk).map_err(|error| error.to_string()).map(|plan| Inspected {
+        outside: plan.touched_paths().filter(outside).map(Path::to_owned).collect(),
+        plan: Arc::new(plan),
+        base: cwd.to_owned(),
+    }))
 }

@@ -187,6 +187,10 @@ impl Speech {
     }
 }
 
+fn patch_of(file: &str) -> String {
+    format!("*** Begin Patch\n*** Add File: {file}\n+x\n*** End Patch")
+}
+
 fn call_item(call: Call, id: &str) -> ResponseItem {
     let function = |name: &str, arguments: serde_json::Value| {
         let arguments = arguments.to_string();
@@ -207,6 +211,14 @@ fn call_item(call: Call, id: &str) -> ResponseItem {
         Call::LocalShell => local(&["make"]),
         Call::Nothing => local(&[]),
         Call::Custom => json!({"type": "custom_tool_call", "call_id": id, "name": "poem", "input": "roses"}),
+        Call::Patch => function("apply_patch", json!({"input": patch_of("f")})),
+        Call::FreeformPatch => {
+            json!({"type": "custom_tool_call", "call_id": id, "name": "apply_patch", "input": patch_of("f")})
+        }
+        Call::PatchInShell => shell(&["apply_patch", &patch_of("f")]),
+        Call::PatchOutside => function("apply_patch", json!({"input": patch_of("/outside/f")})),
+        Call::Misfit => function("apply_patch", json!({"input": patch_of("misfit")})),
+        Call::NoPatch => function("apply_patch", json!({"input": "*** Begin Patch\n*** End Patch"})),
         Call::Plan => function("update_plan", json!({"plan": [{"step": "think", "status": "pending"}]})),
         Call::BadArguments => {
             json!({"type": "function_call", "call_id": id, "name": "shell", "arguments": "{\"command\":"})

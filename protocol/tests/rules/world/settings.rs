@@ -15,6 +15,7 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
         request_max_retries: setup.request_retries,
         stream_max_retries: setup.stream_retries,
         stores_responses: setup.stored_responses,
+        takes_freeform_tools: true,
     };
     let cannot = || Enforcement::None("no namespaces".into());
     Defaults {

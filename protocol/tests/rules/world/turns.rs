@@ -1,7 +1,7 @@
 //! Turns.
 
 use super::{World, executor, tasks::TaskMail};
-use crate::trace::Seen;
+use crate::trace::{Seen, What};
 use llmx_protocol::{
     history::Prompt,
     ids::{Attempt, SubmissionId, TaskId, TurnId},
@@ -112,7 +112,12 @@ impl World {
             }
             Effect::Ask(question) => self.send_task(task, TaskMail::Ask(question)),
             Effect::StartCall(call) => {
-                self.note(Seen::Starts { task, call: call.call, words: call.command.len() });
+                self.note(Seen::Starts {
+                    task,
+                    call: call.call,
+                    what: What::of(&call.work),
+                    confinement: call.confinement,
+                });
                 self.tell_executor(executor, executor::Mail::Start { task, turn, call });
             }
             Effect::KillCall(call) => self.tell_executor(executor, executor::Mail::Kill(call)),

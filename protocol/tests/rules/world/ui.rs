@@ -10,7 +10,7 @@ use llmx_protocol::{
     machine::session,
     wire::{
         decision::ReviewDecision,
-        event::EventMsg,
+        event::{Event, EventMsg},
         item::UserInput,
         op::{ConfigureSession, Op, OverrideTurnContext, UserTurn},
         policy::ReasoningSummary,
@@ -94,7 +94,7 @@ impl World {
             })),
             Say::EmptyInput => Op::UserInput { items: Vec::new(), last_response_id: None },
             Say::Interrupt => Op::Interrupt,
-            Say::Decide { which, decision, patch } => self.decide(*which, *decision, *patch),
+            Say::Decide { which, decision, crossed } => self.decide(*which, *decision, *crossed),
             Say::Override { approval, absolute } => Op::OverrideTurnContext(Box::new(OverrideTurnContext {
                 cwd: Some(if *absolute { "/elsewhere" } else { "elsewhere" }.into()),
                 approval_policy: *approval,
@@ -126,27 +126,34 @@ impl World {
         self.seen.iter().filter_map(bookmark).collect()
     }
 
-    fn questions(&self) -> Vec<(String, CallId)> {
-        let question = |seen: &Seen| match seen.event() {
-            Some(event) => match &event.msg {
-                EventMsg::ExecApprovalRequest(request) => Some((event.id.as_str().to_owned(), request.call_id.clone())),
-                _ => None,
-            },
+    /// The task, the call, and whether it is a patch.
+    fn questions(&self) -> Vec<(String, CallId, bool)> {
+        let question = |event: &Event| match &event.msg {
+            EventMsg::ExecApprovalRequest(request) => {
+                Some((event.id.as_str().to_owned(), request.call_id.clone(), false))
+            }
+            EventMsg::ApplyPatchApprovalRequest(request) => {
+                Some((event.id.as_str().to_owned(), request.call_id.clone(), true))
+            }
             _ => None,
         };
-        self.seen.iter().filter_map(question).collect()
+        self.seen.iter().filter_map(Seen::event).filter_map(question).collect()
     }
 
-    fn decide(&self, which: Which, decision: ReviewDecision, patch: bool) -> Op {
-        let asked = |k| nth_last(self.questions(), k).unwrap_or_else(|| ("s1".into(), CallId::from("call_1_0")));
-        let (id, call_id) = match which {
-            Which::OldestOfTask => (asked(0).0, None),
-            Which::Call(k) => (asked(k).0, Some(asked(k).1)),
-            Which::CallAsId(k) => (asked(k).1.as_str().to_owned(), None),
-            Which::WrongCall => (asked(0).0, Some(CallId::from("no_such_call"))),
-            Which::WrongTask => ("no_such_task".into(), Some(asked(0).1)),
+    fn decide(&self, which: Which, decision: ReviewDecision, crossed: bool) -> Op {
+        let asked = |k| nth_last(self.questions(), k).unwrap_or_else(|| ("s1".into(), CallId::from("call_1_0"), false));
+        let (id, call_id, patch) = match which {
+            Which::OldestOfTask => (asked(0).0, None, asked(0).2),
+            Which::Call(k) => (asked(k).0, Some(asked(k).1), asked(k).2),
+            Which::CallAsId(k) => (asked(k).1.as_str().to_owned(), None, asked(k).2),
+            Which::WrongCall => (asked(0).0, Some(CallId::from("no_such_call")), asked(0).2),
+            Which::WrongTask => ("no_such_task".into(), Some(asked(0).1), asked(0).2),
         };
-        if patch { Op::PatchApproval { id, call_id, decision } } else { Op::ExecApproval { id, call_id, decision } }
+        if patch != crossed {
+            Op::PatchApproval { id, call_id, decision }
+        } else {
+            Op::ExecApproval { id, call_id, decision }
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl Request {
             let is_it = |item: &&Value| item["type"] == kind && item["call_id"] == call_id;
             self.input().iter().filter(is_it).collect::<Vec<_>>()
         };
-        let outputs = of_call("function_call_output");
+        let outputs = [of_call("function_call_output"), of_call("custom_tool_call_output")].concat();
         assert_eq!(outputs.len(), 1, "outputs of {call_id} in {:#}", self.body["input"]);
         outputs[0]["output"].as_str().expect("an output is text")
     }
@@ -63,8 +63,8 @@ impl Request {
 fn describe(item: &Value) -> String {
     let text = |member: &str| item[member].as_str().unwrap_or_default();
     match text("type") {
-        "function_call" => format!("call {}", text("call_id")),
-        "function_call_output" => format!("output {}", text("call_id")),
+        "function_call" | "custom_tool_call" => format!("call {}", text("call_id")),
+        "function_call_output" | "custom_tool_call_output" => format!("output {}", text("call_id")),
         _ => format!("{}: {}", text("role"), content(&item["content"])),
     }
 }

@@ -9,13 +9,17 @@ mod tree;
 use super::control::{Left, Report};
 use super::launch::{HELPER_NAME, Order};
 use super::not_started::NotStarted;
+use crate::executor::patch;
 use crate::executor::sandbox::{self, Status};
 use leader::{Forwarded, Leader};
 use line::{EngineLine, Wake};
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::env;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
 use std::iter::Peekable;
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,12 +36,16 @@ const FORWARD_INTERVAL: Duration = Duration::from_millis(1);
 const NOT_A_HELPER: u8 = 2;
 
 /// Call this first in `main`, before any thread exists. `None`: the program was started as itself, go on. `Some`: it
-/// was started by [`spawn`](super::spawn) as a helper, has done that work, and `main` returns this code.
+/// was started by [`spawn`](super::spawn) as a helper, or by a helper to apply a patch, has done that work, and `main`
+/// returns this code.
 #[must_use]
 pub fn run_if_helper() -> Option<ExitCode> {
     let mut arguments = env::args_os();
     let called_as = arguments.next()?;
-    (Path::new(&called_as).file_name()? == HELPER_NAME).then(|| run(arguments.peekable()))
+    if Path::new(&called_as).file_name()? == HELPER_NAME {
+        return Some(run(arguments.peekable()));
+    }
+    patch::run_if_asked(&arguments.next()?)
 }
 
 fn run(mut arguments: Peekable<impl Iterator<Item = OsString>>) -> ExitCode {
@@ -50,6 +58,12 @@ fn run(mut arguments: Peekable<impl Iterator<Item = OsString>>) -> ExitCode {
     let Ok(mut line) = order.control.map_or_else(EngineLine::take_stdin, EngineLine::take_number) else {
         return ExitCode::from(NOT_A_HELPER);
     };
+    if let Some(input) = &order.input
+        && let Err(error) = give_as_stdin(input)
+    {
+        line.report(&Report::Failed(NotStarted::other(format!("cannot read {}: {error}", input.display()))));
+        return ExitCode::SUCCESS;
+    }
     // Whatever a sandbox left in the file system is gone before the engine hears of the end.
     let report = match leader::start(&order, &line) {
         Ok(leader) => watch_over(&leader, &mut line),
@@ -57,6 +71,13 @@ fn run(mut arguments: Peekable<impl Iterator<Item = OsString>>) -> ExitCode {
     };
     line.report(&report);
     ExitCode::SUCCESS
+}
+
+/// The lock is of the open file, and so of everyone who has it as stdin.
+fn give_as_stdin(input: &Path) -> io::Result<()> {
+    let file = File::open(input)?;
+    flock(&file, FlockOperation::NonBlockingLockShared)?;
+    Ok(rustix::stdio::dup2_stdin(&file)?)
 }
 
 /// Returns when the tree is gone.

@@ -1,24 +1,36 @@
 //! The tool calls of one response: each is settled once, with exactly one output.
 
-use super::{CallEnd, StartCall};
+mod job;
+mod running;
+
+use self::{
+    job::{Application, Command, Inspection, Job},
+    running::{Ending, Running},
+};
+use super::{CallEnd, Inspected, StartCall};
 use crate::{
-    command,
+    command::shell_quote,
     ids::{CallId, TurnId},
     machine::{
-        approval::{self, Answer, CallKey, Confinement, Question, Refusal, Verdict},
+        approval::{self, Answer, CallKey, Question, Refusal, Verdict},
         settings::Settings,
         turn::Effect,
     },
     model::item::{ItemBody, ResponseItem},
-    tool::{self, ToolCall, output, output::OutputBuffer, shell::ShellCall},
-    wire::{
-        event::{EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ExecOutputStream},
-        policy::SandboxPolicy,
+    patch::TurnDiff,
+    tool::{
+        self, ToolCall,
+        apply_patch::{self, PatchCall},
+        output,
+        shell::ShellCall,
     },
+    wire::event::{EventMsg, ExecOutputStream},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
+    mem,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,7 +40,10 @@ const CUT_SHORT: &str = "not run: the answer that held this call was cut short";
 #[derive(Debug)]
 pub(super) struct Calls {
     turn: TurnId,
+    settings: Arc<Settings>,
     list: Vec<Call>,
+    /// What the task's patches have done so far.
+    diff: Arc<TurnDiff>,
 }
 
 #[derive(Debug)]
@@ -49,47 +64,39 @@ enum Kind {
 
 #[derive(Debug)]
 enum State {
-    Asked(Command),
-    Ready(Command),
+    Asked(Job),
+    Ready(Job),
     Running(Box<Running>),
+    /// The sandbox seems to have stopped it; whether it may run again without is for a person to say.
+    Denied(Box<Denied>),
     Settled(String),
 }
 
-#[derive(Clone, Debug)]
-struct Command {
-    call: ShellCall,
-    cwd: PathBuf,
-    confinement: Confinement,
-    sandbox_policy: SandboxPolicy,
-    session_cwd: PathBuf,
-}
-
 #[derive(Debug)]
-struct Running {
-    command: Command,
-    since: Instant,
-    output: OutputBuffer,
-    ending: Option<Ending>,
-    /// Its executor died.
-    orphaned: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    TimedOut,
-    Aborted,
+struct Denied {
+    was: Running,
+    end: CallEnd,
+    duration: Duration,
+    /// It may.
+    approved: bool,
 }
 
 /// A call that may run now.
 pub(super) struct Started {
     pub(super) call: StartCall,
-    pub(super) begin: EventMsg,
+    /// What the UI is told of it; nothing of a look at files, or where it begins once more.
+    pub(super) begin: Option<EventMsg>,
     pub(super) timeout: Duration,
 }
 
 impl Calls {
-    pub(super) fn new(turn: TurnId) -> Self {
-        Self { turn, list: Vec::new() }
+    pub(super) fn new(turn: TurnId, settings: Arc<Settings>, diff: Arc<TurnDiff>) -> Self {
+        Self { turn, settings, list: Vec::new(), diff }
+    }
+
+    /// What the task's patches have done by now.
+    pub(super) fn diff(&self) -> Arc<TurnDiff> {
+        self.diff.clone()
     }
 
     /// Settles the call in `item`, if it is one, without running it: it may have been cut short.
@@ -107,13 +114,16 @@ impl Calls {
     }
 
     /// Takes the call in `item`, if it is one, and says what is to be done before it can run.
-    pub(super) fn add(&mut self, item: &ResponseItem, settings: &Settings) -> Vec<Effect> {
+    pub(super) fn add(&mut self, item: &ResponseItem) -> Vec<Effect> {
         match item.body() {
             ItemBody::FunctionCall { call_id, name, arguments } => {
-                self.add_function(call_id, tool::parse(name, arguments), settings)
+                self.add_call(call_id, Kind::Function, tool::parse(name, arguments))
+            }
+            ItemBody::CustomToolCall { call_id, name, input } => {
+                self.add_call(call_id, Kind::Custom, tool::parse_custom(name, input))
             }
             ItemBody::LocalShellCall { call_id, command, .. } if command.first().is_none_or(String::is_empty) => {
-                self.add_function(call_id, Err(tool::shell::no_words()), settings)
+                self.add_call(call_id, Kind::Function, Err(tool::shell::no_words()))
             }
             ItemBody::LocalShellCall { call_id, command, timeout_ms, working_directory } => {
                 let call = ShellCall {
@@ -123,63 +133,51 @@ impl Calls {
                     escalate: false,
                     justification: None,
                 };
-                self.add_function(call_id, Ok(ToolCall::Shell(call)), settings)
-            }
-            ItemBody::CustomToolCall { call_id, name, .. } => {
-                let text = output::unsupported_custom_call(name);
-                self.push(call_id, Kind::Custom, State::Settled(text));
-                Vec::new()
+                self.add_call(call_id, Kind::Function, tool::shell_call(call))
             }
             _ => Vec::new(),
         }
     }
 
-    fn add_function(&mut self, id: &CallId, call: Result<ToolCall, String>, settings: &Settings) -> Vec<Effect> {
+    fn add_call(&mut self, id: &CallId, kind: Kind, call: Result<ToolCall, String>) -> Vec<Effect> {
         match call {
             Err(text) => {
-                self.push(id, Kind::Function, State::Settled(text));
+                self.push(id, kind, State::Settled(text));
                 Vec::new()
             }
             Ok(ToolCall::UpdatePlan(plan)) => {
-                self.push(id, Kind::Function, State::Settled(tool::update_plan::ANSWER.to_owned()));
+                self.push(id, kind, State::Settled(tool::update_plan::ANSWER.to_owned()));
                 vec![Effect::Publish(EventMsg::PlanUpdate(plan))]
             }
-            Ok(ToolCall::Shell(call)) => self.add_shell(id, &call, settings),
-        }
-    }
-
-    fn add_shell(&mut self, id: &CallId, call: &ShellCall, settings: &Settings) -> Vec<Effect> {
-        let cwd = call.workdir.as_ref().map_or_else(|| settings.cwd.clone(), |w| settings.cwd.join(w));
-        let verdict = approval::decide(settings, call);
-        let command = |confinement| Command {
-            call: call.clone(),
-            cwd: cwd.clone(),
-            confinement,
-            sandbox_policy: settings.sandbox_policy.clone(),
-            session_cwd: settings.cwd.clone(),
-        };
-        match verdict {
-            Verdict::Run(confinement) => {
-                self.push(id, Kind::Function, State::Ready(command(confinement)));
+            Ok(ToolCall::Shell(call)) => self.add_shell(id, kind, call),
+            Ok(ToolCall::ApplyPatch(call)) => {
+                self.add_patch(id, kind, call);
                 Vec::new()
-            }
-            Verdict::Ask(confinement) => {
-                let command = command(confinement);
-                let (call, shown) = self.push(id, Kind::Function, State::Asked(command.clone()));
-                vec![Effect::Ask(question(call, shown, command))]
-            }
-            Verdict::Refuse(Refusal::Policy(text)) => {
-                self.push(id, Kind::Function, State::Settled(text));
-                Vec::new()
-            }
-            Verdict::Refuse(Refusal::NoSandbox(text)) => {
-                self.push(id, Kind::Function, State::Settled(text.clone()));
-                vec![Effect::Publish(EventMsg::warning(format!("{}: {text}", command::shell_quote(&call.command))))]
             }
         }
     }
 
-    fn push(&mut self, id: &CallId, kind: Kind, state: State) -> (CallKey, CallId) {
+    fn add_shell(&mut self, id: &CallId, kind: Kind, call: ShellCall) -> Vec<Effect> {
+        let cwd = self.directory(call.workdir.as_deref());
+        let verdict = approval::decide(&self.settings, &call);
+        let words = shell_quote(&call.command);
+        let key = self.push(id, kind, State::Settled(String::new()));
+        self.judged(key, verdict, &words, |confinement| Job::Command(Command { call, cwd, confinement }))
+    }
+
+    /// Whether a patch may be applied is known when its files have been looked at, which is when its turn comes: what is
+    /// called before it may change them.
+    fn add_patch(&mut self, id: &CallId, kind: Kind, PatchCall { patch, workdir, timeout }: PatchCall) {
+        let cwd = self.directory(workdir.as_deref());
+        let timeout = timeout.unwrap_or(tool::shell::DEFAULT_TIMEOUT);
+        self.push(id, kind, State::Ready(Job::Inspection(Inspection { patch: Arc::new(patch), cwd, timeout })));
+    }
+
+    fn directory(&self, workdir: Option<&str>) -> PathBuf {
+        workdir.map_or_else(|| self.settings.cwd.clone(), |workdir| self.settings.cwd.join(workdir))
+    }
+
+    fn push(&mut self, id: &CallId, kind: Kind, state: State) -> CallKey {
         let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         let taken = |name: &str| self.list.iter().any(|c| c.shown.as_str() == name);
         let shown = if id.as_str().is_empty() || taken(id.as_str()) {
@@ -187,62 +185,94 @@ impl Calls {
         } else {
             id.clone()
         };
-        self.list.push(Call { id: id.clone(), shown: shown.clone(), kind, state });
-        (CallKey { turn: self.turn, index }, shown)
+        self.list.push(Call { id: id.clone(), shown, kind, state });
+        CallKey { turn: self.turn, index }
     }
 
-    pub(super) fn answered(&mut self, call: CallKey, answer: Answer) {
-        let Some(call) = self.get(call) else {
-            return;
+    /// Gives a call the state that the verdict on it leads to. `subject` says to the user what cannot be done.
+    fn judged(
+        &mut self,
+        key: CallKey,
+        verdict: Verdict,
+        subject: &str,
+        job: impl FnOnce(approval::Confinement) -> Job,
+    ) -> Vec<Effect> {
+        let settings = self.settings.clone();
+        let Some(call) = self.get(key) else {
+            return Vec::new();
         };
-        if let State::Asked(command) = &call.state {
-            call.state = match answer {
-                Answer::Approved => State::Ready(command.clone()),
-                Answer::Denied => State::Settled(output::REJECTED.to_owned()),
-            };
+        match verdict {
+            Verdict::Run(confinement) => {
+                call.state = State::Ready(job(confinement));
+                Vec::new()
+            }
+            Verdict::Ask(confinement) => {
+                let job = job(confinement).awaiting_approval();
+                let question = job.question(key, &call.shown, &settings);
+                call.state = State::Asked(job);
+                question.map(Effect::Ask).into_iter().collect()
+            }
+            Verdict::Refuse(Refusal::Policy(text)) => {
+                call.state = State::Settled(text);
+                Vec::new()
+            }
+            Verdict::Refuse(Refusal::NoSandbox(text)) => {
+                call.state = State::Settled(text.clone());
+                vec![Effect::Publish(EventMsg::warning(format!("{subject}: {text}")))]
+            }
         }
     }
 
-    /// The next command that may run, unless one runs: the model's calls share a work tree.
+    pub(super) fn answered(&mut self, key: CallKey, answer: Answer) -> Vec<Effect> {
+        let Some(call) = self.get(key) else {
+            return Vec::new();
+        };
+        match (&mut call.state, answer) {
+            (State::Asked(job), Answer::Approved) => call.state = State::Ready(job.clone()),
+            (State::Asked(job), Answer::Denied) => call.state = State::Settled(job.rejection().to_owned()),
+            (State::Denied(denied), Answer::Approved) => denied.approved = true,
+            (State::Denied(_), Answer::Denied) => return self.leave_denied(key, None),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// The next call that may run, unless one runs: the model's calls share a work tree.
     pub(super) fn start_next(&mut self, now: Instant) -> Option<Started> {
-        if self.running().is_some() {
-            return None;
-        }
-        let turn = self.turn;
-        let (index, call) = (0..).zip(&mut self.list).find(|(_, call)| matches!(call.state, State::Ready(_)))?;
-        let State::Ready(command) = &call.state else {
-            return None;
+        let index = self.next_to_start()?;
+        let key = CallKey { turn: self.turn, index };
+        let settings = self.settings.clone();
+        let call = self.get(key)?;
+        let (job, begun) = match &call.state {
+            State::Ready(job) => (job.clone(), false),
+            State::Denied(denied) => (denied.was.job.clone().unconfined(), true),
+            _ => return None,
         };
-        let command = command.clone();
-        let started = Started {
-            call: StartCall {
-                call: CallKey { turn, index },
-                command: command.call.command.clone(),
-                cwd: command.cwd.clone(),
-                confinement: command.confinement,
-                sandbox_policy: command.sandbox_policy.clone(),
-                session_cwd: command.session_cwd.clone(),
-            },
-            begin: EventMsg::ExecCommandBegin(ExecCommandBegin {
-                call_id: call.shown.clone(),
-                command: command.call.command.clone(),
-                cwd: command.cwd.clone(),
-                parsed_cmd: command::parsed(&command.call.command),
-                is_user_shell_command: false,
-            }),
-            timeout: command.call.timeout.unwrap_or(tool::shell::DEFAULT_TIMEOUT),
-        };
-        call.state = State::Running(Box::new(Running {
-            command,
-            since: now,
-            output: OutputBuffer::default(),
-            ending: None,
-            orphaned: false,
-        }));
+        let begin = if begun { None } else { job.begin(&call.shown, &settings) };
+        let started = Started { call: job.start(key, &settings), begin, timeout: job.timeout() };
+        call.state = State::Running(Box::new(Running::new(job, now)));
         Some(started)
     }
 
-    /// The command that runs, and since when.
+    /// Between a call's first failure and its second try no other begins. A patch waits for those before it, which may be
+    /// of the same files.
+    fn next_to_start(&self) -> Option<u32> {
+        let mut a_patch_waits = false;
+        let mut next = None;
+        for (index, call) in (0..).zip(&self.list) {
+            match &call.state {
+                State::Running(_) => return None,
+                State::Denied(denied) => return denied.approved.then_some(index),
+                State::Ready(Job::Inspection(_)) if a_patch_waits => {}
+                State::Ready(_) => next = next.or(Some(index)),
+                State::Asked(job) => a_patch_waits |= matches!(job, Job::Application(_)),
+                State::Settled(_) => {}
+            }
+        }
+        next
+    }
+
+    /// The call that runs, and since when.
     pub(super) fn running(&self) -> Option<(CallKey, Instant)> {
         (0..).zip(&self.list).find_map(|(index, call)| match &call.state {
             State::Running(running) => Some((CallKey { turn: self.turn, index }, running.since)),
@@ -250,7 +280,7 @@ impl Calls {
         })
     }
 
-    /// The command that runs now was the dead executor's; the next one will not be.
+    /// The call that runs now was the dead executor's; the next one will not be.
     pub(super) fn executor_replaced(&mut self) {
         for call in &mut self.list {
             if let State::Running(running) = &mut call.state {
@@ -259,7 +289,7 @@ impl Calls {
         }
     }
 
-    /// The command that a dead executor was told to run, and since when.
+    /// The call that a dead executor was told to run, and since when.
     pub(super) fn orphaned(&self) -> Option<(CallKey, Instant)> {
         let (call, since) = self.running()?;
         let State::Running(running) = &self.list.get(call.index as usize)?.state else {
@@ -268,6 +298,7 @@ impl Calls {
         running.orphaned.then_some((call, since))
     }
 
+    /// What a command wrote is shown at once; what is said of a patch comes with its end.
     pub(super) fn wrote(&mut self, call: CallKey, stream: ExecOutputStream, chunk: &[u8]) -> Option<EventMsg> {
         let call = self.get(call)?;
         let State::Running(running) = &mut call.state else {
@@ -277,45 +308,112 @@ impl Calls {
             ExecOutputStream::Stdout => running.output.push_stdout(chunk),
             ExecOutputStream::Stderr => running.output.push_stderr(chunk),
         }
-        let chunk = BASE64_STANDARD.encode(chunk);
-        Some(EventMsg::ExecCommandOutputDelta { call_id: call.shown.clone(), stream, chunk })
+        let chunk = || BASE64_STANDARD.encode(chunk);
+        let is_command = matches!(running.job, Job::Command(_));
+        is_command.then(|| EventMsg::ExecCommandOutputDelta { call_id: call.shown.clone(), stream, chunk: chunk() })
     }
 
-    /// Settles a command that ran; `None` if it does not run.
-    pub(super) fn ended(&mut self, call: CallKey, end: &CallEnd, duration: Duration) -> Option<EventMsg> {
-        let call = self.get(call)?;
-        let State::Running(running) = &call.state else {
+    /// Takes in how a call ended, and says what follows from that; `None` if it does not run.
+    pub(super) fn ended(&mut self, key: CallKey, end: CallEnd, duration: Duration) -> Option<Vec<Effect>> {
+        let call = self.get(key)?;
+        if !matches!(call.state, State::Running(_)) {
+            return None;
+        }
+        let State::Running(running) = mem::replace(&mut call.state, State::Settled(String::new())) else {
             return None;
         };
-        let text = running.text_for_model(end, duration);
-        let event = EventMsg::ExecCommandEnd(Box::new(ExecCommandEnd {
-            call_id: call.shown.clone(),
-            stdout: running.output.stdout_text(),
-            stderr: running.output.stderr_text(),
-            aggregated_output: running.output.aggregated_text(),
-            exit_code: running.exit_code(end),
-            duration,
-            formatted_output: text.clone(),
-        }));
-        call.state = State::Settled(text);
-        Some(event)
+        Some(match (&running.job, end) {
+            (Job::Inspection(inspection), CallEnd::Inspected(Ok(found))) if running.ending.is_none() => {
+                let timeout = inspection.timeout;
+                self.inspected(key, found, timeout)
+            }
+            (_, end) if running.failed_at_the_sandbox(&end, &self.settings) => {
+                self.ask_whether_again(key, Denied { was: *running, end, duration, approved: false })
+            }
+            (_, end) => self.settle(key, &running, &end, duration),
+        })
     }
 
-    /// Marks a running command as out of time; whether it is to be killed for that.
+    fn inspected(&mut self, key: CallKey, found: Inspected, timeout: Duration) -> Vec<Effect> {
+        if found.plan.is_empty() {
+            if let Some(call) = self.get(key) {
+                call.state = State::Settled(apply_patch::REJECTED_AS_EMPTY.to_owned());
+            }
+            return Vec::new();
+        }
+        let verdict = approval::decide_patch(&self.settings, !found.outside.is_empty());
+        self.judged(key, verdict, "apply_patch", |confinement| {
+            Job::Application(Application { found, timeout, confinement, asked: false })
+        })
+    }
+
+    fn ask_whether_again(&mut self, key: CallKey, denied: Denied) -> Vec<Effect> {
+        let settings = self.settings.clone();
+        let Some(call) = self.get(key) else {
+            return Vec::new();
+        };
+        let question: Option<Question> = denied.was.job.question_whether_again(key, &call.shown, &settings);
+        call.state = State::Denied(Box::new(denied));
+        question.map(Effect::Ask).into_iter().collect()
+    }
+
+    /// What was denied stays as it ended the first time.
+    fn leave_denied(&mut self, key: CallKey, ending: Option<Ending>) -> Vec<Effect> {
+        let Some(call) = self.get(key) else {
+            return Vec::new();
+        };
+        match mem::replace(&mut call.state, State::Settled(String::new())) {
+            State::Denied(denied) => {
+                let Denied { was, end, duration, .. } = *denied;
+                self.settle(key, &Running { ending, ..was }, &end, duration)
+            }
+            other => {
+                call.state = other;
+                Vec::new()
+            }
+        }
+    }
+
+    fn settle(&mut self, key: CallKey, was: &Running, end: &CallEnd, duration: Duration) -> Vec<Effect> {
+        let form = self.settings.answer_form();
+        let text = was.text_for_model(end, duration, form);
+        let Some(call) = self.get(key) else {
+            return Vec::new();
+        };
+        let mut events: Vec<_> = was.end_event(&call.shown, end, duration, &text).into_iter().collect();
+        call.state = State::Settled(text);
+        if let (Job::Application(done), CallEnd::Exited(0)) = (&was.job, end) {
+            Arc::make_mut(&mut self.diff).record(&done.found.base, done.found.plan.changes());
+            events.push(EventMsg::TurnDiff { unified_diff: self.diff.unified_diff() });
+        }
+        events.into_iter().map(Effect::Publish).collect()
+    }
+
+    /// Marks a running call as out of time; whether it is to be killed for that.
     pub(super) fn time_out(&mut self, call: CallKey) -> bool {
         self.end_running(call, Ending::TimedOut)
     }
 
-    /// Settles everything that did not start and names what must be killed.
-    pub(super) fn abort(&mut self) -> Option<CallKey> {
-        for call in &mut self.list {
-            if matches!(call.state, State::Asked(_) | State::Ready(_)) {
-                call.state = State::Settled(output::aborted_command(Duration::ZERO));
+    /// Settles everything that does not run, and names what must be killed.
+    pub(super) fn abort(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for index in 0..u32::try_from(self.list.len()).unwrap_or(u32::MAX) {
+            let key = CallKey { turn: self.turn, index };
+            match self.get(key) {
+                Some(Call { state: State::Denied(_), .. }) => {
+                    effects.extend(self.leave_denied(key, Some(Ending::Aborted)));
+                }
+                Some(Call { state: state @ (State::Asked(_) | State::Ready(_)), .. }) => {
+                    *state = State::Settled(output::aborted_command(Duration::ZERO));
+                }
+                _ => {}
             }
         }
-        let (call, _) = self.running()?;
-        self.end_running(call, Ending::Aborted);
-        Some(call)
+        if let Some((call, _)) = self.running() {
+            self.end_running(call, Ending::Aborted);
+            effects.push(Effect::KillCall(call));
+        }
+        effects
     }
 
     fn end_running(&mut self, call: CallKey, ending: Ending) -> bool {
@@ -355,44 +453,5 @@ impl Call {
             Kind::Function => ResponseItem::function_call_output(&self.id, text),
             Kind::Custom => ResponseItem::custom_tool_call_output(&self.id, text),
         }
-    }
-}
-
-impl Running {
-    fn text_for_model(&self, end: &CallEnd, duration: Duration) -> String {
-        let timeout = self.command.call.timeout.unwrap_or(tool::shell::DEFAULT_TIMEOUT);
-        match (self.ending, end) {
-            (Some(Ending::Aborted), _) => output::aborted_command(duration),
-            (_, CallEnd::NotStarted(why)) => output::spawn_error(why),
-            (_, CallEnd::Lost) => output::spawn_error("the command was lost with its executor; it was ended"),
-            (Some(Ending::TimedOut), _) => {
-                let body = output::timed_out(timeout, &self.output.model_text());
-                output::shell_output(&body, output::TIMEOUT_EXIT_CODE, duration)
-            }
-            (None, _) => output::shell_output(&self.output.model_text(), self.exit_code(end), duration),
-        }
-    }
-
-    fn exit_code(&self, end: &CallEnd) -> i32 {
-        match (self.ending, end) {
-            (Some(Ending::TimedOut), CallEnd::Exited(_) | CallEnd::Signalled(_)) => output::TIMEOUT_EXIT_CODE,
-            (_, CallEnd::Exited(code)) => *code,
-            (_, CallEnd::Signalled(signal)) => 128 + signal,
-            (_, CallEnd::NotStarted(_) | CallEnd::Lost) => -1,
-        }
-    }
-}
-
-fn question(call: CallKey, shown: CallId, command: Command) -> Question {
-    Question {
-        call,
-        confinement: command.confinement,
-        request: ExecApprovalRequest {
-            call_id: shown,
-            parsed_cmd: command::parsed(&command.call.command),
-            command: command.call.command,
-            cwd: command.cwd,
-            reason: command.call.justification,
-        },
     }
 }
