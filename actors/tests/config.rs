@@ -252,7 +252,7 @@ fn errors_name_the_place_the_key_and_what_was_expected() {
         (
             "approval_policy = 'sometimes'",
             "config.toml: `approval_policy`: unknown variant `sometimes`, expected one of \
-             `untrusted`, `on-failure`, `on-request`, `never`",
+             `unlessTrusted`, `untrusted`, `on-failure`, `onFailure`, `on-request`, `onRequest`, `never`",
         ),
         (
             "sandbox_mode = 'none'",
