@@ -86,6 +86,7 @@ fn numbered(name: &str) -> i64 {
         "mount" => libc::SYS_mount,
         "mount_setattr" => libc::SYS_mount_setattr,
         "move_mount" => libc::SYS_move_mount,
+        "openat2" => libc::SYS_openat2,
         "open_by_handle_at" => libc::SYS_open_by_handle_at,
         "open_tree" => libc::SYS_open_tree,
         "perf_event_open" => libc::SYS_perf_event_open,

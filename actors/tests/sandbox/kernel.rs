@@ -63,7 +63,9 @@ fn results<'c>(who: Who, policy: Policy, calls: &[&'c str]) -> Vec<(&'c str, Str
 #[test]
 fn calls_with_hidden_arguments_do_not_exist() {
     for &who in Who::everybody() {
-        for (call, seen) in results(who, Policy::WorkspaceOnline, &["clone3", "io_uring_setup", "getpid-x32"]) {
+        for (call, seen) in
+            results(who, Policy::WorkspaceOnline, &["clone3", "io_uring_setup", "openat2", "getpid-x32"])
+        {
             assert!(seen.contains(ABSENT), "{who:?}: {call}: {seen}");
         }
     }
@@ -148,6 +150,33 @@ fn no_privilege_is_left_or_can_be_had() {
             let none =
                 seen.lines().filter(|line| line.starts_with("Cap")).all(|line| line.ends_with("0000000000000000"));
             assert!(none && seen.contains("NoNewPrivs:\t1"), "{who:?}: {seen}");
+        }
+    }
+}
+
+/// Whoever starts such a program later, from anywhere, has the rights of its owner.
+#[test]
+fn no_program_is_given_its_owners_rights() {
+    let mode_is_set = |who, policy, script: &str| {
+        let ground = Ground::new(who);
+        let seen = text(&ground.run(policy, script));
+        let meta = std::fs::symlink_metadata(ground.at("ws/evil"));
+        (meta.is_ok_and(|meta| std::os::unix::fs::MetadataExt::mode(&meta) & 0o4000 != 0), seen)
+    };
+    for script in [
+        "cp /bin/true evil && chmod 4755 evil",
+        "cp /bin/true evil && chmod u+s evil",
+        "cp /bin/true evil && python3 -c 'import os; os.fchmod(os.open(\"evil\", 0), 0o4755)'",
+        "python3 -c 'import os; os.open(\"evil\", os.O_CREAT | os.O_WRONLY, 0o4755)'",
+        "python3 -c 'import os; os.mknod(\"evil\", 0o104755)'",
+        "install -m 4755 /bin/true evil",
+    ] {
+        for &who in Who::everybody() {
+            for (policy, harmed) in [(Policy::Full, true), (Policy::Workspace, false), (Policy::WorkspaceOnline, false)]
+            {
+                let (set, seen) = mode_is_set(who, policy, script);
+                assert_eq!(set, harmed, "{who:?}, {policy:?}: {script}: {seen}");
+            }
         }
     }
 }

@@ -66,9 +66,16 @@ fn no_second_table() -> BpfProgram {
     vec![LOAD_NUMBER, SKIP_ONE_BELOW_X32, ABSENT, ALLOW]
 }
 
-/// clone3 hides its flags in memory; io_uring does what the filter would deny, without a system call for each.
+/// clone3 and openat2 hide their flags in memory; io_uring does what the filter would deny, without a system call for
+/// each.
 fn absent() -> Rules {
-    let calls = [libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+    let calls = [
+        libc::SYS_clone3,
+        libc::SYS_openat2,
+        libc::SYS_io_uring_setup,
+        libc::SYS_io_uring_enter,
+        libc::SYS_io_uring_register,
+    ];
     calls.into_iter().map(|call| (call, Vec::new())).collect()
 }
 
@@ -78,6 +85,7 @@ fn denied(limits: Limits) -> Made<Rules> {
     rules.insert(libc::SYS_clone, namespaces(NEW_BY_CLONE)?);
     rules.insert(libc::SYS_unshare, namespaces(NEW_BY_UNSHARE)?);
     rules.extend(if limits.network { online(limits.unix_sockets)? } else { offline()? });
+    rules.extend(set_user_id()?);
     if limits.fixed_metadata {
         rules.extend(METADATA.iter().map(|call| (*call, Vec::new())));
     }
@@ -171,6 +179,38 @@ const METADATA: &[i64] = &[
     REMOVEXATTRAT,
     FILE_SETATTR,
 ];
+
+/// A program in the workspace that gives whoever starts it, outside and later, the rights of this user, root maybe.
+fn set_user_id() -> Made<Rules> {
+    let by_mode = [
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_chmod, 1),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_creat, 1),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_mknod, 1),
+        (libc::SYS_fchmod, 1),
+        (libc::SYS_fchmodat, 2),
+        (libc::SYS_fchmodat2, 2),
+        (libc::SYS_mknodat, 2),
+    ];
+    let by_flags_and_mode = [
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, 1),
+        (libc::SYS_openat, 2),
+    ];
+    let sets = |mode| has_bits(mode, u64::from(libc::S_ISUID));
+    let creating = [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY];
+    let mut rules = Rules::new();
+    for (call, mode) in by_mode {
+        rules.insert(call, vec![all_of([sets(mode)?])?]);
+    }
+    for (call, flags) in by_flags_and_mode {
+        let creates = |flag: i32| all_of([has_bits(flags, u64::from(flag.unsigned_abs()))?, sets(flags + 1)?]);
+        rules.insert(call, creating.into_iter().map(creates).collect::<Made<_>>()?);
+    }
+    Ok(rules)
+}
 
 /// Typing into a terminal that somebody else uses.
 const TERMINAL_INPUT: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
