@@ -241,6 +241,14 @@ async fn children_get_the_grace_too_when_their_parent_ends_at_once() {
     assert_eq!((ended, said.as_str()), (Ended::Signalled(15), "ready\nsaved\n"));
 }
 
+#[test]
+fn should_memory_run_out_the_command_goes_first() {
+    for &who in Who::everybody() {
+        let seen = |policy| text(&Ground::new(who).run(policy, "cat /proc/self/oom_score_adj"));
+        assert_eq!((seen(Policy::ReadOnly), seen(Policy::Workspace)), ("500\n".into(), "500\n".into()), "{who:?}");
+    }
+}
+
 /// Since Linux 6.14 this is the PID namespace's limit, which binds root too; before, the user's.
 #[test]
 fn a_command_cannot_fork_without_end() {

@@ -11,6 +11,9 @@ use std::{fs, io};
 /// What root is within: `nobody`. A command that is not root to itself does not try what only root can do.
 const NOBODY: u32 = 65534;
 
+/// For `/proc/self/oom_score_adj`, of at most 1000.
+const FIRST_TO_GO: &str = "500";
+
 /// Which process returns from [`clone_into_new`].
 pub(super) enum Side {
     /// The helper, outside; the pid is its child's.
@@ -56,6 +59,8 @@ pub(super) fn settle_in(outside: Identity) -> Result<(), NotStarted> {
     let _ = rustix::thread::set_name(c"llmx-init");
     // The files of /proc/self belong to root while a process is not dumpable.
     set_dumpable_behavior(DumpableBehavior::Dumpable).step("become dumpable")?;
+    // Should memory run out, the command goes and not the engine.
+    write("oom_score_adj", FIRST_TO_GO)?;
     map(outside)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).step("become undumpable")
 }
@@ -69,5 +74,5 @@ fn map(Identity { uid, gid }: Identity) -> Result<(), NotStarted> {
 }
 
 fn write(file: &str, text: &str) -> Result<(), NotStarted> {
-    fs::write(format!("/proc/self/{file}"), text).step(format!("write the user namespace's {file}"))
+    fs::write(format!("/proc/self/{file}"), text).step(format!("write /proc/self/{file}"))
 }

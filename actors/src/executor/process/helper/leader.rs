@@ -119,12 +119,19 @@ fn become_a_helper() -> io::Result<()> {
     setsid()?;
     set_child_subreaper(Some(getpid()))?;
     let _ = rustix::thread::set_name(c"llmx-exec");
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    write_no_core()?;
     take_back_ignored_signals();
     close_inherited_on_exec()?;
     // The command runs as the same user; without this it could attach to the helper with ptrace.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
+}
+
+/// One byte is too little for a file, and for the kernel the sign not to start the machine's core handler either, which
+/// it does with a limit of 0 (`core(5)`).
+fn write_no_core() -> rustix::io::Result<()> {
+    let limit = |bytes| setrlimit(Resource::Core, Rlimit { current: Some(bytes), maximum: Some(bytes) });
+    limit(1).or_else(|_| limit(0)) // an ordinary user may not raise it
 }
 
 /// An ignored signal stays ignored through exec. The command starts with none, and the helper itself depends on
