@@ -9,6 +9,7 @@ pub mod config;
 pub mod engine;
 pub mod executor;
 pub mod flow;
+mod http_clients;
 pub mod journal;
 pub mod local_files;
 pub mod model_stream;

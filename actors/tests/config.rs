@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails must fail its test")]
 
 use llmx_actors::config::{
-    Config, ConfigSources, Environment, Loaded, ProviderInfo, Secret, WireApi, home_directory, load,
+    Config, ConfigSources, CredentialsStore, Environment, Loaded, LoginSettings, ProviderInfo, Secret, WireApi,
+    home_directory, load,
 };
 use llmx_actors::executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy};
 use llmx_actors::threads::SyncPolicy;
 use llmx_protocol::{
     local_files::ProjectDocOptions,
+    machine::login::ForcedMethod,
     wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
 };
 use proptest::prelude::*;
@@ -108,6 +110,15 @@ fn every_key_in_use_is_read() {
         kill_grace_ms = 7
         approval_timeout_ms = 9
         journal_fsync = "item"
+        forced_login_method = "chatgpt"
+        forced_chatgpt_workspace_id = "org"
+        cli_auth_credentials_store = "auto"
+        chatgpt_base_url = "https://chat.example/"
+        [login]
+        issuer = "https://id.example/"
+        client_id = "client"
+        scopes = ["openid"]
+        callback_port = 1
         [sandbox_workspace_write]
         writable_roots = ["/a"]
         network_access = true
@@ -157,6 +168,17 @@ fn every_key_in_use_is_read() {
         kill_grace_ms: 7,
         approval_timeout_ms: Some(9),
         journal_fsync: SyncPolicy::Item,
+        login: LoginSettings {
+            forced_method: Some(ForcedMethod::ChatGpt),
+            workspace: Some("org".to_owned()),
+            store: CredentialsStore::Auto,
+            issuer: "https://id.example".to_owned(),
+            client_id: "client".to_owned(),
+            scopes: vec!["openid".to_owned()],
+            callback_port: 1,
+            refresh_token_url: None,
+            chatgpt_base_url: "https://chat.example".to_owned(),
+        },
     };
     assert_eq!(config, expected);
 }

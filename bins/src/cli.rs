@@ -28,6 +28,31 @@ pub(crate) enum Command {
     Sandbox(SandboxArguments),
     /// Look at the configuration, the keys and the sandbox; exit code 0 only if nothing is broken.
     Doctor(DoctorArguments),
+    /// Log in with an account in a browser, with a code typed elsewhere, or with an API key from standard input.
+    Login(LoginArguments),
+    /// Forget who is logged in, and tell the issuer.
+    Logout,
+}
+
+/// Arguments of `llmx login`.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArguments {
+    /// Read an API key from standard input.
+    #[arg(long, alias = "with-api-key", conflicts_with = "device_code")]
+    pub(crate) api_key: bool,
+    /// Show a code to type in a browser on any machine.
+    #[arg(long, alias = "device-auth")]
+    pub(crate) device_code: bool,
+    /// Something else about logins.
+    #[command(subcommand)]
+    pub(crate) about: Option<LoginCommand>,
+}
+
+/// Subcommands of `llmx login`.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum LoginCommand {
+    /// Say who is logged in; exit code 0 only if somebody is.
+    Status,
 }
 
 /// Arguments of `llmx sandbox`.

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod logging;
+mod login;
 mod proto;
 mod sandbox;
 mod sources;
@@ -29,5 +30,7 @@ fn main() -> ExitCode {
         cli::Command::Demo(arguments) => demo::run(&cli.config, &arguments),
         cli::Command::Sandbox(arguments) => sandbox::run(&cli.config, &arguments),
         cli::Command::Doctor(arguments) => doctor::run(&cli.config, &arguments),
+        cli::Command::Login(arguments) => login::run(&cli.config, &arguments),
+        cli::Command::Logout => login::log_out(&cli.config),
     }
 }

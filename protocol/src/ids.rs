@@ -60,6 +60,10 @@ text_id! {
     /// Something shown to a UI as one piece (a message, a stretch of reasoning). Made by llmx, unique in a session.
     ItemId
 }
+text_id! {
+    /// A login under way; a UUID made by the engine.
+    LoginId
+}
 
 macro_rules! count_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -12,6 +12,7 @@ mod flows;
 mod interrupts;
 mod keys;
 mod leaving;
+mod login;
 mod patches;
 mod recording;
 mod retries;

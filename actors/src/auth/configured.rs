@@ -1,9 +1,8 @@
 //! Keys from where the configuration says.
 
 use super::{
-    Keys,
+    Accounts, Bearer, Keys,
     command::{Programs, key_from},
-    file::key_in,
 };
 use crate::{
     config::{AuthCommand, Environment, ProviderInfo, Secret, WireApi},
@@ -13,29 +12,28 @@ use dashmap::DashMap;
 use futures_util::{FutureExt, future, future::LocalBoxFuture};
 use std::{
     ffi::OsString,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 /// The keys of the configuration, the first of: the token in the provider's record; what its `auth.command` prints; the
-/// variable in `env_key`; for a provider with `requires_openai_auth`, `auth.json`, which is read anew each time.
+/// variable in `env_key`; for a provider with `requires_openai_auth`, whoever is logged in.
 #[derive(Clone, Debug)]
 pub struct ConfiguredKeys {
     environment: Environment,
-    home: Option<PathBuf>,
+    accounts: Accounts,
     programs: Programs,
     /// What programs printed, shared by all arbiters: a fact that is found out again when it is old or wrong.
     printed: Arc<DashMap<AuthCommand, (Secret, Instant)>>,
 }
 
 impl ConfiguredKeys {
-    /// `home` is llmx's; `environment` are the engine's variables, `helper` runs programs that print keys.
+    /// `accounts` are run by the engine; `environment` are the engine's variables, `helper` runs programs that print keys.
     #[must_use]
-    pub fn new(home: Option<PathBuf>, environment: Vec<(OsString, OsString)>, helper: HelperPath) -> Self {
+    pub fn new(accounts: Accounts, environment: Vec<(OsString, OsString)>, helper: HelperPath) -> Self {
         Self {
             environment: Environment::from_os(environment.clone()),
-            home,
+            accounts,
             programs: Programs { helper, environment },
             printed: Arc::default(),
         }
@@ -55,23 +53,37 @@ impl ConfiguredKeys {
         &self,
         command: &AuthCommand,
         refused: Option<&Secret>,
-    ) -> LocalBoxFuture<'static, Result<Option<Secret>, String>> {
+    ) -> LocalBoxFuture<'static, Result<Option<Bearer>, String>> {
         if let Some(key) = self.printed(command, refused) {
-            return future::ready(Ok(Some(key))).boxed_local();
+            return future::ready(Ok(Some(key.into()))).boxed_local();
         }
         let (command, keys) = (command.clone(), self.clone());
         async move {
             let key = key_from(command.clone(), keys.programs).await?;
             keys.printed.insert(command, (key.clone(), Instant::now()));
-            Ok(Some(key))
+            Ok(Some(key.into()))
         }
         .boxed_local()
     }
 
-    /// What `llmx login` left is for the Responses API only.
-    fn left_by_login(&self, provider: &ProviderInfo) -> Option<Secret> {
-        let is_for_it = provider.requires_openai_auth && provider.wire_api != WireApi::Chat;
-        self.home.as_deref().filter(|_| is_for_it).and_then(key_in)
+    /// A login's credentials are for the Responses API only; `missing` is why there is no other key.
+    fn of_the_login(
+        &self,
+        refused: Option<&Bearer>,
+        missing: Option<String>,
+    ) -> LocalBoxFuture<'static, Result<Option<Bearer>, String>> {
+        let (accounts, refused) = (self.accounts.clone(), refused.cloned());
+        async move {
+            let found = match refused {
+                Some(refused) => accounts.renewed(refused).await?,
+                None => accounts.bearer().await?,
+            };
+            match missing {
+                Some(missing) if found.is_none() => Err(format!("{missing} Set it, or run `llmx login`.")),
+                _ => Ok(found),
+            }
+        }
+        .boxed_local()
     }
 }
 
@@ -79,17 +91,19 @@ impl Keys for ConfiguredKeys {
     fn key(
         &self,
         provider: &ProviderInfo,
-        refused: Option<&Secret>,
-    ) -> LocalBoxFuture<'static, Result<Option<Secret>, String>> {
+        refused: Option<&Bearer>,
+    ) -> LocalBoxFuture<'static, Result<Option<Bearer>, String>> {
         if provider.experimental_bearer_token.is_none()
             && let Some(command) = &provider.auth
         {
-            return self.printed_now(command, refused);
+            return self.printed_now(command, refused.map(|refused| &refused.token));
         }
-        let key = match provider.api_key(&self.environment) {
-            Ok(Some(key)) => Ok(Some(key)),
-            other => self.left_by_login(provider).map_or(other, |key| Ok(Some(key))),
-        };
-        future::ready(key).boxed_local()
+        let key = provider.api_key(&self.environment);
+        let takes_login = provider.requires_openai_auth && provider.wire_api != WireApi::Chat;
+        match key {
+            Ok(None) if takes_login => self.of_the_login(refused, None),
+            Err(missing) if takes_login => self.of_the_login(refused, Some(missing)),
+            key => future::ready(key.map(|key| key.map(Bearer::from))).boxed_local(),
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The keys of `config.toml` that are used, as they are written. The names are those of LLMX and Codex; defaults are
 //! `settings`' business.
 
-use super::provider::ProviderRecord;
+use super::{
+    login::{CredentialsStore, ForcedLoginMethod, LoginTable},
+    provider::ProviderRecord,
+};
 use crate::{
     executor::process::{Inherit, NamePattern, ShellEnvironmentPolicy},
     threads::SyncPolicy,
@@ -12,13 +15,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// Keys that LLMX or Codex know and nothing here uses so far: no reason to warn.
 const NOT_USED_YET: &[&str] = &[
-    "chatgpt_base_url",
-    "cli_auth_credentials_store",
     "disable_paste_burst",
     "features",
     "file_opener",
-    "forced_chatgpt_workspace_id",
-    "forced_login_method",
     "history",
     "instructions",
     "mcp_oauth_credentials_store",
@@ -77,6 +76,11 @@ pub(super) struct ConfigFile {
     pub(super) kill_grace_ms: Option<u64>,
     pub(super) approval_timeout_ms: Option<u64>,
     pub(super) journal_fsync: Option<SyncPolicy>,
+    pub(super) forced_login_method: Option<ForcedLoginMethod>,
+    pub(super) forced_chatgpt_workspace_id: Option<String>,
+    pub(super) cli_auth_credentials_store: CredentialsStore,
+    pub(super) chatgpt_base_url: Option<String>,
+    pub(super) login: LoginTable,
     #[serde(flatten)]
     others: OtherKeys,
 }
@@ -127,6 +131,7 @@ impl ConfigFile {
         top.chain(providers)
             .chain(self.sandbox_workspace_write.others.within("sandbox_workspace_write"))
             .chain(self.shell_environment_policy.others.within("shell_environment_policy"))
+            .chain(self.login.others.within("login"))
             .collect()
     }
 

@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod file;
 mod layers;
+mod login;
 mod override_argument;
 mod provider;
 mod providers;
@@ -19,6 +20,7 @@ mod settings;
 
 pub use environment::{Environment, home_directory};
 pub use error::ConfigError;
+pub use login::{CredentialsStore, LoginSettings, OPENAI_ISSUER};
 pub use provider::{AuthCommand, OPENAI_BASE_URL, ProviderInfo, REPLAY_BASE_URL, WireApi};
 pub use secret::Secret;
 pub use settings::{Config, ConfigSources, Loaded, load};

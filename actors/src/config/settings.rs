@@ -1,6 +1,8 @@
 //! The configuration in use: every key with its type, every default filled in.
 
-use super::{ConfigError, Environment, ProviderInfo, file::ConfigFile, layers::Layers, providers};
+use super::{
+    ConfigError, Environment, LoginSettings, ProviderInfo, file::ConfigFile, layers::Layers, login, providers,
+};
 use crate::{executor::process::ShellEnvironmentPolicy, threads::SyncPolicy};
 use llmx_protocol::{
     local_files::{DEFAULT_PROJECT_DOC_BYTES, ProjectDocOptions},
@@ -84,6 +86,8 @@ pub struct Config {
     pub journal_fsync: SyncPolicy,
     /// After how many milliseconds an unanswered approval counts as denied; `None` waits for ever.
     pub approval_timeout_ms: Option<u64>,
+    /// How people log in, and with whom.
+    pub login: LoginSettings,
 }
 
 impl Config {
@@ -123,6 +127,7 @@ fn warnings(file: &ConfigFile, layers: &Layers) -> Vec<String> {
 
 fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
     Config {
+        login: login::settle(&file, &sources.environment),
         sandbox_policy: file.sandbox_policy(),
         allow_degraded_sandbox: file.allow_degraded_sandbox,
         shell_environment_policy: file.shell_environment_policy(),

@@ -5,6 +5,7 @@ use super::{
     placement::{Hub, Hubs},
 };
 use crate::{
+    auth::KeeperId,
     flow::Credits,
     journal::Appender,
     outbox::{Close, Outbox, OutboxParts, Publish, Recall, Subscriber, Writing},
@@ -38,6 +39,8 @@ pub struct Engine {
     registry: Arc<DashMap<SessionId, SessionHandle>>,
     /// Started with the first thread that is kept.
     appender: Option<Appender>,
+    keeper_line: Lifeline,
+    keeper_restarts: RestartBudget,
 }
 
 /// A session, as its supervisor knows it.
@@ -61,21 +64,39 @@ impl Engine {
     pub fn launch(options: EngineOptions) -> EngineHandle {
         let engine = Self::new(options);
         let shared = engine.shared();
-        #[expect(clippy::disallowed_methods, reason = "the engine has no parent in here")]
-        EngineHandle::new(engine.start(), shared)
+        // Before anybody has the handle.
+        let engine = Self::create(|context| {
+            engine.run_keeper(context);
+            engine
+        });
+        EngineHandle::new(engine, shared)
     }
 
     /// What hosts that start the engine themselves make an [`EngineHandle`] of.
     #[must_use]
     pub fn shared(&self) -> Shared {
-        Shared::new(self.registry.clone(), self.options.threads.clone(), self.options.defaults.clone())
+        let options = &self.options;
+        Shared::new(self.registry.clone(), options.threads.clone(), options.defaults.clone(), options.accounts.clone())
     }
 
     /// An engine without sessions.
     #[must_use]
     pub fn new(options: EngineOptions) -> Self {
         let hubs = Hubs::new(options.placement, options.transports.clone());
-        Self { options, hubs, sessions: HashMap::new(), registry: Arc::default(), appender: None }
+        Self {
+            options,
+            hubs,
+            sessions: HashMap::new(),
+            registry: Arc::default(),
+            appender: None,
+            keeper_line: Lifeline::default(),
+            keeper_restarts: RestartBudget::default(),
+        }
+    }
+
+    fn run_keeper(&self, context: &Context<Self>) {
+        let parent = context.address().downgrade().recipient();
+        self.options.accounts.run_here(parent, self.keeper_line.tether());
     }
 
     fn writing(&mut self) -> Writing {
@@ -243,8 +264,23 @@ impl Actor for Engine {
     type Context = Context<Self>;
 
     /// Commands that sessions start meanwhile wait for it.
-    fn started(&mut self, _: &mut Context<Self>) {
+    fn started(&mut self, context: &mut Context<Self>) {
         actix::spawn(self.options.runner.prepare());
+        if !self.options.accounts.are_kept() {
+            self.run_keeper(context);
+        }
+    }
+}
+
+impl Handler<ChildExited<KeeperId>> for Engine {
+    type Result = ();
+
+    /// It has nothing that is not in `auth.json`: whoever waited for a login was told, and may try again.
+    fn handle(&mut self, ChildExited { exit, .. }: ChildExited<KeeperId>, context: &mut Context<Self>) {
+        tracing::error!(why = exit.describe(), "the keeper of accounts crashed");
+        if self.keeper_restarts.spend(now()) {
+            self.run_keeper(context);
+        }
     }
 }
 

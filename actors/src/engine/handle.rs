@@ -2,6 +2,7 @@
 
 use super::{Engine, OpenSession, messages::OpenThread};
 use crate::{
+    auth::Accounts,
     flow::Credits,
     outbox::{Outbox, Subscriber},
     session::{Join, Leave, NoMoreInput, Session, Submit, Unanswered},
@@ -41,6 +42,7 @@ pub struct Shared {
     registry: Arc<DashMap<SessionId, SessionHandle>>,
     threads: Arc<dyn ThreadStore>,
     defaults: Arc<Defaults>,
+    accounts: Accounts,
     /// Held by whoever makes a thread live: no two at once, lest they open the same one.
     opening: Arc<Mutex<()>>,
 }
@@ -50,8 +52,9 @@ impl Shared {
         registry: Arc<DashMap<SessionId, SessionHandle>>,
         threads: Arc<dyn ThreadStore>,
         defaults: Arc<Defaults>,
+        accounts: Accounts,
     ) -> Self {
-        Self { registry, threads, defaults, opening: Arc::default() }
+        Self { registry, threads, defaults, accounts, opening: Arc::default() }
     }
 }
 
@@ -68,6 +71,12 @@ impl EngineHandle {
     /// The engine is gone.
     pub async fn open_session(&self, subscriber: Box<dyn Subscriber>) -> Result<SessionHandle, SessionClosed> {
         self.engine.send(OpenSession(subscriber)).await.map_err(|_| SessionClosed)
+    }
+
+    /// Who is logged in, and how to change that.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.shared.accounts
     }
 
     /// A session that is open.

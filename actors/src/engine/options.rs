@@ -2,8 +2,8 @@
 
 use super::Placement;
 use crate::{
-    auth::ConfiguredKeys,
-    config::{Config, Environment, ProviderInfo, WireApi, home_directory},
+    auth::{Account, Accounts, ConfiguredKeys, account_of},
+    config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, WireApi, home_directory},
     executor::{HelperRunner, Recovery, Runner, process, sandbox::Probe},
     journal::{FileThreads, Redaction},
     local_files::FileSystem,
@@ -19,7 +19,12 @@ use llmx_protocol::{
     wire::rollout::SessionSource,
 };
 use serde_json::Value;
-use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Makes the way to the models, once for each arbiter.
 pub type TransportFactory = Arc<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
@@ -36,6 +41,8 @@ pub struct EngineOptions {
     pub defaults: Arc<Defaults>,
     /// The way to the models.
     pub transports: TransportFactory,
+    /// Who is logged in; run by the engine.
+    pub accounts: Accounts,
     /// How commands are run.
     pub runner: Arc<dyn Runner>,
     /// Where threads are kept.
@@ -74,13 +81,20 @@ impl EngineOptions {
         let threads = kept_threads(&config, llmx_home.as_deref(), &variables);
         let confining = Arc::new(Probe::new(helper.clone(), config.allow_degraded_sandbox));
         let seen = process::child_environment(&commands_policy(&config), environment.iter().cloned());
-        let keys = ConfiguredKeys::new(llmx_home.clone(), environment, helper.clone());
+        let accounts = Accounts::new(Arc::new(config.login.clone()), llmx_home.as_deref());
+        let providers = Arc::new(ConfiguredProviders {
+            config: config.clone(),
+            environment: variables.clone(),
+            home: llmx_home.clone(),
+        });
+        let keys = ConfiguredKeys::new(accounts.clone(), environment, helper.clone());
         let credentials = Credentials { keys: Arc::new(keys), config: config.clone(), environment: variables };
         let recordings = Recordings::default();
         let transport = HttpTransport::new(credentials, recordings.clone());
         Self {
             recordings,
-            defaults: Arc::new(defaults(&config, notices, confining.clone())),
+            accounts,
+            defaults: Arc::new(defaults(&config, notices, providers, confining.clone())),
             transports: Arc::new(move || Arc::new(ReplayingTransport::new(transport.for_another_arbiter()))),
             runner: Arc::new(HelperRunner {
                 environment: Arc::new(seen),
@@ -137,12 +151,17 @@ impl EngineOptions {
     }
 }
 
-fn defaults(config: &Arc<Config>, notices: Vec<String>, confining: Arc<dyn Confining>) -> Defaults {
+fn defaults(
+    config: &Config,
+    notices: Vec<String>,
+    providers: Arc<dyn Providers>,
+    confining: Arc<dyn Confining>,
+) -> Defaults {
     Defaults {
         notices,
         model: config.model.clone(),
         model_provider: config.model_provider.clone(),
-        providers: Arc::new(ConfiguredProviders(config.clone())),
+        providers,
         approval_policy: config.approval_policy,
         sandbox_policy: config.sandbox_policy.clone(),
         effort: config.model_reasoning_effort,
@@ -173,12 +192,32 @@ fn defaults(config: &Arc<Config>, notices: Vec<String>, confining: Arc<dyn Confi
 
 /// The providers of a configuration, as the rules see them.
 #[derive(Debug)]
-pub struct ConfiguredProviders(pub Arc<Config>);
+pub struct ConfiguredProviders {
+    /// Where they are described.
+    pub config: Arc<Config>,
+    /// The variables that may hold their keys.
+    pub environment: Environment,
+    /// Where it is kept who is logged in.
+    pub home: Option<PathBuf>,
+}
+
+impl ConfiguredProviders {
+    /// ChatGPT's own API, to which an account leads instead of OpenAI's public one, keeps no responses.
+    fn is_asked_by_an_account(&self, info: &ProviderInfo) -> bool {
+        let has_no_key = || !matches!(info.api_key(&self.environment), Ok(Some(_)));
+        info.requires_openai_auth
+            && info.base_url == OPENAI_BASE_URL
+            && has_no_key()
+            && matches!(self.home.as_deref().map(account_of), Some(Ok(Some(Account::ChatGpt { .. }))))
+    }
+}
 
 impl Providers for ConfiguredProviders {
     fn by_id(&self, id: &str) -> Result<Provider, String> {
-        let info = self.0.provider(id).map_err(|e| e.to_string())?;
-        Ok(provider(id, None, info))
+        let info = self.config.provider(id).map_err(|e| e.to_string())?;
+        let found = provider(id, None, info);
+        let stores_responses = found.stores_responses && !self.is_asked_by_an_account(info);
+        Ok(Provider { stores_responses, ..found })
     }
 
     fn by_record(&self, record: &Value) -> Result<Provider, String> {

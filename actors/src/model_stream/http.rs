@@ -2,8 +2,9 @@
 
 use super::{AnswerBody, ModelRequest, Transport};
 use crate::{
-    auth::Keys,
+    auth::{Bearer, Keys},
     config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, Secret, WireApi},
+    http_clients::{AGENT, Clients, with_causes},
     replay::{Recordings, Tape},
 };
 use bytes::Bytes;
@@ -15,26 +16,23 @@ use llmx_protocol::{
     wire::usage::RateLimitSnapshot,
 };
 use reqwest::{
-    Client, ClientBuilder, RequestBuilder, Response, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
+    RequestBuilder, Response,
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
 };
 use std::{
     borrow::Cow,
-    net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Of an answer that is no stream, at most this much is read, in bytes.
 const ERROR_BODY: usize = 64 * 1024;
 /// What is still read of a finished answer so that its connection can be used again.
 const REST_BYTES: usize = 64 * 1024;
 const REST_TIME: Duration = Duration::from_millis(500);
 
-/// How llmx names itself.
+/// What a server is told of who asks.
 const ORIGINATOR: &str = "llmx";
-const AGENT: &str = concat!("llmx/", env!("CARGO_PKG_VERSION"));
 
 /// Where a provider's key and headers come from.
 #[derive(Clone, Debug)]
@@ -50,15 +48,12 @@ pub struct Credentials {
 /// The way to servers over HTTP, in the dialect that each provider names or turns out to speak.
 pub struct HttpTransport(Arc<Http>);
 
-/// HTTP clients, made when first needed: certificate roots take tens of milliseconds to load, and a server on this
-/// machine needs none. One for each arbiter, for a connection is served by the thread that made it.
+/// One for each arbiter, for a connection is served by the thread that made it.
 struct Http {
     credentials: Credentials,
     chat_only: ChatOnly,
     recordings: Recordings,
-    local: OnceLock<Client>,
-    plain: OnceLock<Client>,
-    tls: OnceLock<Client>,
+    clients: Clients,
 }
 
 /// The URLs that turned out to have no Responses API behind them. A fact about servers, not state of a session: it is
@@ -94,14 +89,7 @@ impl HttpTransport {
     }
 
     fn knowing(credentials: Credentials, chat_only: ChatOnly, recordings: Recordings) -> Self {
-        Self(Arc::new(Http {
-            credentials,
-            chat_only,
-            recordings,
-            local: OnceLock::new(),
-            plain: OnceLock::new(),
-            tls: OnceLock::new(),
-        }))
+        Self(Arc::new(Http { credentials, chat_only, recordings, clients: Clients::default() }))
     }
 }
 
@@ -170,23 +158,21 @@ impl Http {
                 self.exchange(&asked, Some(renewed)).await.map_err(Refused::into_failure)
             }
             Ok(_) => Err(Refused { failure, tape }.into_failure()),
-            Err(why) => {
-                tracing::debug!(provider = provider.name, %why, "the refused key cannot be renewed");
-                Err(Refused { failure, tape }.into_failure())
-            }
+            // Why there is no newer one says more than that the old one was refused.
+            Err(why) => Err(Refused { failure: why, tape }.into_failure()),
         }
     }
 
-    async fn key(&self, provider: &ProviderInfo, refused: Option<&Secret>) -> Result<Option<Secret>, Failure> {
+    async fn key(&self, provider: &ProviderInfo, refused: Option<&Bearer>) -> Result<Option<Bearer>, Failure> {
         let key = self.credentials.keys.key(provider, refused).await;
         key.map_err(|text| Failure::new(FailureKind::Auth, text))
     }
 
-    async fn exchange(&self, asked: &Asked<'_>, key: Option<Secret>) -> Result<HttpAnswer, Refused> {
+    async fn exchange(&self, asked: &Asked<'_>, key: Option<Bearer>) -> Result<HttpAnswer, Refused> {
         let dialect = asked.dialect;
-        let mut tape = self.tape(asked, key.clone()).await?;
-        let post = self.post(asked, key)?;
-        let response = post.send().await.map_err(|e| Failure::connect(&chain(&e)))?;
+        let mut tape = self.tape(asked, key.as_ref()).await?;
+        let post = self.post(asked, key.as_ref())?;
+        let response = post.send().await.map_err(|e| Failure::connect(&with_causes(&e)))?;
         tape.answered(response.status().as_u16(), response.headers());
         if let Some(encoding) = unwanted_encoding(response.headers()).filter(|_| response.status().is_success()) {
             let failure = Failure::new(FailureKind::BadRequest, encoded_text(&encoding));
@@ -199,7 +185,7 @@ impl Http {
     }
 
     /// What this exchange is recorded on. It fails before anything is asked: who wants a recording wants all of it.
-    async fn tape(&self, asked: &Asked<'_>, key: Option<Secret>) -> Result<Tape, Failure> {
+    async fn tape(&self, asked: &Asked<'_>, key: Option<&Bearer>) -> Result<Tape, Failure> {
         let Asked { provider, dialect, body, .. } = asked;
         let Some(file) = &provider.record else {
             return Ok(Tape::off());
@@ -208,7 +194,7 @@ impl Http {
         let recorder = self.recordings.at(file).await.map_err(cannot)?;
         let headers =
             provider.headers(&self.credentials.environment).into_iter().map(|(_, value)| Secret::from(value.as_str()));
-        Ok(Tape::of(recorder, dialect.path(), body.clone(), headers.chain(key).collect()))
+        Ok(Tape::of(recorder, dialect.path(), body.clone(), headers.chain(key.map(|key| key.token.clone())).collect()))
     }
 
     fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
@@ -224,24 +210,11 @@ impl Http {
         }
     }
 
-    fn client(&self, url: &str) -> Result<Client, Failure> {
-        let (slot, make): (_, fn() -> Result<Client, String>) = match Url::parse(url) {
-            Ok(url) if url.scheme() == "https" => (&self.tls, tls_client),
-            Ok(url) if is_this_machine(&url) => (&self.local, local_client),
-            _ => (&self.plain, plain_client),
-        };
-        if let Some(client) = slot.get() {
-            return Ok(client.clone());
-        }
-        let client = make().map_err(|e| Failure::new(FailureKind::BadRequest, e))?;
-        Ok(slot.get_or_init(|| client).clone())
-    }
-
-    fn post(&self, asked: &Asked<'_>, key: Option<Secret>) -> Result<RequestBuilder, Failure> {
+    fn post(&self, asked: &Asked<'_>, key: Option<&Bearer>) -> Result<RequestBuilder, Failure> {
         let Asked { provider, dialect, conversation, .. } = *asked;
-        let url = provider.url(dialect.path());
-        let mut builder = self
-            .client(&url)?
+        let url = self.url(asked, key);
+        let client = self.clients.reaching(&url).map_err(|e| Failure::new(FailureKind::BadRequest, e))?;
+        let mut builder = client
             .post(url)
             .header(ACCEPT, "text/event-stream")
             .header(CONTENT_TYPE, "application/json")
@@ -251,12 +224,25 @@ impl Http {
             builder = builder.header("conversation_id", conversation).header("session_id", conversation);
         }
         if let Some(key) = key {
-            builder = builder.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
+            builder = builder.bearer_auth(key.token.expose());
+        }
+        if let Some(id) = key.and_then(|key| key.account_id.as_deref()) {
+            builder = builder.header("chatgpt-account-id", id);
         }
         for (name, value) in provider.headers(&self.credentials.environment) {
             builder = builder.header(name, value);
         }
         Ok(builder.body(asked.body.clone()))
+    }
+
+    /// An account's tokens are not for OpenAI's public API but for ChatGPT's own.
+    fn url(&self, asked: &Asked<'_>, key: Option<&Bearer>) -> String {
+        let Asked { provider, dialect, .. } = *asked;
+        if key.is_some_and(|key| key.is_account) && provider.base_url == OPENAI_BASE_URL {
+            let base_url = format!("{}/llmx", self.credentials.config.login.chatgpt_base_url);
+            return ProviderInfo { base_url, ..provider.clone() }.url(dialect.path());
+        }
+        provider.url(dialect.path())
     }
 }
 
@@ -335,7 +321,7 @@ impl AnswerBody for HttpAnswer {
 
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>> {
         async {
-            let chunk = self.response.chunk().await.map_err(|e| Failure::cut(&chain(&e)));
+            let chunk = self.response.chunk().await.map_err(|e| Failure::cut(&with_causes(&e)));
             match &chunk {
                 Ok(Some(bytes)) => self.tape.heard(bytes),
                 Ok(None) => self.tape.ended(),
@@ -352,52 +338,6 @@ impl AnswerBody for HttpAnswer {
             let _ = tokio::time::timeout(REST_TIME, beginning(&mut self.response, REST_BYTES)).await;
         });
     }
-}
-
-/// A proxy is for the world outside; what it calls this machine is its own.
-fn local_client() -> Result<Client, String> {
-    built(builder_with(without_roots()?).no_proxy())
-}
-
-fn plain_client() -> Result<Client, String> {
-    built(builder_with(without_roots()?))
-}
-
-fn tls_client() -> Result<Client, String> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    let config = rustls_config()?.with_platform_verifier().map_err(|e| e.to_string())?;
-    built(builder_with(config.with_no_client_auth()))
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
-/// Loading certificate roots takes long, and plain HTTP asks for none.
-fn without_roots() -> Result<rustls::ClientConfig, String> {
-    Ok(rustls_config()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
-}
-
-/// The provider is named here rather than installed for the whole process, which belongs to the host application.
-fn rustls_config() -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())
-}
-
-/// No redirects: a request carries a key and a conversation, which go where the user said and nowhere else.
-fn builder_with(tls: rustls::ClientConfig) -> ClientBuilder {
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-}
-
-fn built(builder: ClientBuilder) -> Result<Client, String> {
-    builder.build().map_err(|e| chain(&e))
 }
 
 /// What the body is compressed with, which nobody asked for: its bytes would look like garbage.
@@ -460,18 +400,4 @@ async fn beginning(response: &mut Response, limit: usize) -> Vec<u8> {
         body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
     }
     body
-}
-
-/// An error with its causes: reqwest's own words stop at "error sending request".
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
 }

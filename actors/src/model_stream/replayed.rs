@@ -141,7 +141,7 @@ fn nothing_to_play(provider: &str) -> Failure {
 mod tests {
     use super::*;
     use crate::{
-        auth::ConfiguredKeys,
+        auth::{Accounts, ConfiguredKeys},
         config::{Config, ConfigSources, Environment, load},
         executor::process::HelperPath,
         model_stream::Credentials,
@@ -151,7 +151,8 @@ mod tests {
 
     fn transport() -> ReplayingTransport {
         let config: Config = load(&ConfigSources::default()).unwrap().config;
-        let keys = Arc::new(ConfiguredKeys::new(None, Vec::new(), HelperPath::this_program()));
+        let accounts = Accounts::new(Arc::new(config.login.clone()), None);
+        let keys = Arc::new(ConfiguredKeys::new(accounts, Vec::new(), HelperPath::this_program()));
         let credentials = Credentials { keys, config: Arc::new(config), environment: Environment::default() };
         ReplayingTransport::new(HttpTransport::new(credentials, Recordings::default()))
     }

@@ -1,7 +1,11 @@
 //! llmx's home and the configuration in it.
 
 use super::check::Check;
-use llmx_actors::config::{ConfigError, Loaded};
+use crate::login::described;
+use llmx_actors::{
+    auth::Account,
+    config::{ConfigError, Loaded},
+};
 use rustix::fs::{Access, access};
 use std::{
     fs::{self, Metadata},
@@ -63,6 +67,14 @@ pub(super) fn config(home: Option<&Path>, loaded: &Result<Loaded, ConfigError>) 
         Ok(_) => Check::ok("config", shown),
     };
     check.with("path", path).with("found", meta.is_some())
+}
+
+/// Who is logged in, as far as `auth.json` tells.
+pub(super) fn login(account: &Result<Option<Account>, String>) -> Check {
+    match account {
+        Ok(account) => Check::ok("login", described(account.as_ref())).with("found", account.is_some()),
+        Err(why) => Check::broken("login", why.clone()).with("found", false),
+    }
 }
 
 fn mode(meta: &Metadata) -> u32 {

@@ -7,7 +7,10 @@ mod provider;
 
 use crate::{cli::DoctorArguments, exit};
 use check::Check;
-use llmx_actors::config::{ConfigSources, Environment, home_directory, load};
+use llmx_actors::{
+    auth::account_of,
+    config::{ConfigSources, Environment, home_directory, load},
+};
 use std::process::ExitCode;
 
 /// Exit code 0 only if nothing is broken.
@@ -33,7 +36,11 @@ fn examine(overrides: &[String]) -> Vec<Check> {
         files::config(home.as_deref(), &loaded),
     ];
     let config = loaded.ok().map(|loaded| loaded.config);
-    checks.extend(config.iter().flat_map(|config| provider::all(config, &environment)));
+    let account = home.as_deref().map(account_of);
+    checks.extend(
+        config.iter().flat_map(|config| provider::all(config, &environment, matches!(account, Some(Ok(Some(_)))))),
+    );
+    checks.extend(account.as_ref().map(files::login));
     checks.push(machine::kernel());
     checks.push(machine::sandbox(config.as_ref()));
     checks

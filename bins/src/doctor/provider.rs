@@ -3,16 +3,17 @@
 use super::check::Check;
 use llmx_actors::config::{Config, Environment, ProviderInfo};
 
-pub(super) fn all(config: &Config, environment: &Environment) -> Vec<Check> {
+/// `login`: whether somebody is logged in, whose credentials some providers take.
+pub(super) fn all(config: &Config, environment: &Environment, login: bool) -> Vec<Check> {
+    let key = |provider| Key::of(provider, environment).or_login(provider, login);
     let providers = config.providers.iter();
-    providers.map(|(id, provider)| one(id, provider, *id == config.model_provider, config, environment)).collect()
+    providers.map(|(id, provider)| one(id, provider, &key(provider), config)).collect()
 }
 
-fn one(id: &str, provider: &ProviderInfo, in_use: bool, config: &Config, environment: &Environment) -> Check {
-    let name = format!("provider {id}");
-    let key = Key::of(provider, environment);
+fn one(id: &str, provider: &ProviderInfo, key: &Key, config: &Config) -> Check {
+    let (name, in_use) = (format!("provider {id}"), *id == config.model_provider);
     let place = format!("{}{}", without_credentials(&provider.base_url), key.said());
-    let check = match (&key, in_use) {
+    let check = match (key, in_use) {
         (Key::Missing(_), true) => Check::broken(name, format!("{place} (in use)")),
         (_, true) => Check::ok(name, format!("{place} (in use, model {})", config.model)),
         (Key::Missing(_), false) => Check::note(name, place),
@@ -22,7 +23,7 @@ fn one(id: &str, provider: &ProviderInfo, in_use: bool, config: &Config, environ
         .with("base_url", without_credentials(&provider.base_url))
         .with("in_use", in_use)
         .with("key_variable", provider.env_key.clone())
-        .with("key_present", matches!(key, Key::InConfiguration | Key::InVariable(_)))
+        .with("key_present", matches!(key, Key::InConfiguration | Key::InVariable(_) | Key::OfLogin))
         .with("key_required", provider.env_key_required)
 }
 
@@ -34,6 +35,8 @@ enum Key {
     /// It can do without.
     Absent(String),
     Missing(String),
+    /// `llmx login` got one.
+    OfLogin,
 }
 
 impl Key {
@@ -47,6 +50,15 @@ impl Key {
         }
     }
 
+    fn or_login(self, provider: &ProviderInfo, login: bool) -> Self {
+        match self {
+            Self::NotNeeded | Self::Absent(_) | Self::Missing(_) if provider.requires_openai_auth && login => {
+                Self::OfLogin
+            }
+            key => key,
+        }
+    }
+
     fn said(&self) -> String {
         match self {
             Self::NotNeeded => ", no key needed".to_owned(),
@@ -54,6 +66,7 @@ impl Key {
             Self::InVariable(name) => format!(", key in {name}"),
             Self::Absent(name) => format!(", no key in {name}"),
             Self::Missing(name) => format!(", the key is missing: set {name}"),
+            Self::OfLogin => ", with the credentials of llmx login".to_owned(),
         }
     }
 }

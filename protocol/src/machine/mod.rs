@@ -8,6 +8,7 @@ pub mod approval;
 pub mod connection;
 pub mod deadline;
 pub mod gate;
+pub mod login;
 pub mod restart;
 pub mod retry;
 pub mod session;

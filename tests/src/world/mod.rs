@@ -3,6 +3,8 @@
 mod binary;
 mod client;
 mod event;
+pub mod http;
+mod issuer;
 mod model_server;
 pub mod processes;
 pub mod responses;
@@ -13,6 +15,7 @@ mod workspace;
 pub use binary::llmx_binary;
 pub use client::Client;
 pub use event::{Event, kinds, shown};
+pub use issuer::{Issuer, Person};
 pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
 pub use responses::Response;
 pub use setup::Setup;

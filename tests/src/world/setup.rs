@@ -3,6 +3,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{self, Stdio},
     sync::atomic::{AtomicU64, Ordering},
@@ -18,6 +19,7 @@ pub struct Setup {
     tables: String,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
     workspace: Workspace,
     /// Of an llmx before this one.
     home: Option<TempDir>,
@@ -45,6 +47,7 @@ impl Setup {
             tables: String::new(),
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            files: BTreeMap::new(),
             workspace: Workspace::empty(),
             home: None,
         }
@@ -82,6 +85,13 @@ impl Setup {
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A file in the home, for its owner alone.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.insert(name.to_owned(), text.to_owned());
         self
     }
 
@@ -124,6 +134,11 @@ impl Setup {
         let new_home = || TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made");
         let home = self.home.take().unwrap_or_else(new_home);
         fs::write(home.path().join("config.toml"), self.toml()).expect("files can be written");
+        for (name, text) in &self.files {
+            let path = home.path().join(name);
+            fs::write(&path, text).expect("files can be written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("modes can be set");
+        }
         let mark = unique_mark();
         let mut command = self.command(subcommand, home.path(), &mark);
         #[expect(
