@@ -4,7 +4,7 @@
 //! cargo bench -p llmx-tests --bench engine [-- SECTION…]
 //! ```
 //!
-//! Sections: size cold turn deltas exec interrupt long sessions. CPU is the engine's own, from /proc; times are medians
+//! Sections: size cold turn deltas exec interrupt long request sessions. CPU is the engine's own, from /proc; times are medians
 //! and maxima as a UI on a pipe sees them. The scripted model answers from this process, on the same cores.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench reports on standard output and breaks loudly")]
 
@@ -14,7 +14,11 @@ use llmx_actors::{
     executor::process::{HelperPath, run_if_helper},
     outbox::{EventStream, event_stream},
 };
-use llmx_protocol::wire::submission::Submission;
+use llmx_protocol::{
+    history::History,
+    model::{Dialect, ResponseItem, chat::ChatOptions, responses::RequestHead},
+    wire::submission::Submission,
+};
 use llmx_tests::world::{Answer, ModelServer, Response, llmx_binary};
 use serde_json::{Value, json};
 use std::{
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
         return host_sessions(url);
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let sections: [Section; 8] = [
+    let sections: [Section; 9] = [
         ("size", size),
         ("cold", cold),
         ("turn", turn),
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         ("exec", exec),
         ("interrupt", interrupt),
         ("long", long),
+        ("request", request),
         ("sessions", sessions),
     ];
     let bench = Bench { runtime, binary: llmx_binary() };
@@ -70,16 +75,20 @@ impl Bench {
     }
 
     fn ui(&self, model: &ModelServer) -> Ui {
-        let mut ui = self.unconfigured(model);
+        self.ui_on(model, "responses")
+    }
+
+    fn ui_on(&self, model: &ModelServer, wire: &str) -> Ui {
+        let mut ui = self.unconfigured(model, wire);
         ui.configure();
         ui
     }
 
-    fn unconfigured(&self, model: &ModelServer) -> Ui {
+    fn unconfigured(&self, model: &ModelServer, wire: &str) -> Ui {
         let home = TempDir::new().expect("a directory is made");
         let config = format!(
             "model = 'scripted'\nmodel_provider = 'scripted'\napproval_policy = 'never'\nsandbox_mode = 'danger-full-access'\n\
-             [model_providers.scripted]\nbase_url = '{}'\n",
+             [model_providers.scripted]\nwire_api = '{wire}'\nbase_url = '{}'\n",
             model.url()
         );
         fs::write(home.path().join("config.toml"), config).expect("a file is written");
@@ -186,18 +195,31 @@ fn turn(bench: &Bench) {
 fn deltas(bench: &Bench) {
     let words: Vec<String> = (0..20_000).map(|n| format!("{:>15} ", n % 10)).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let on_responses = |n: usize| Response::of(&format!("resp_{n}")).says(&words).completed();
+    deltas_on(bench, "responses", on_responses);
+    deltas_on(bench, "chat", |_| said_in_chat(&words));
+}
+
+fn said_in_chat(words: &[&str]) -> Answer {
+    let chunk = |choice: Value| json!({"id": "c1", "object": "chat.completion.chunk", "choices": [choice]});
+    let said = words.iter().map(|word| chunk(json!({"index": 0, "delta": {"content": word}})));
+    let end = chunk(json!({"index": 0, "delta": {}, "finish_reason": "stop"}));
+    Answer::stream().events(said.chain([end])).bytes(b"data: [DONE]\n\n").ends()
+}
+
+fn deltas_on(bench: &Bench, wire: &str, answer: impl Fn(usize) -> Answer) {
     let mut seconds = Vec::new();
     let mut peak = 0;
     for n in 0..7 {
-        let model = bench.model([Response::of(&format!("resp_{n}")).says(&words).completed()]);
-        let mut ui = bench.ui(&model);
+        let model = bench.model([answer(n)]);
+        let mut ui = bench.ui_on(&model, wire);
         let before = ui.cpu();
         ui.task("u");
         seconds.push(ui.cpu() - before);
         peak = peak.max(ui.memory("VmHWM"));
     }
-    report("20,000 deltas, CPU", &median_and_max(seconds), "<= 150 ms");
-    report("20,000 deltas, peak RSS", &format!("{peak} kB"), "<= 20,000 kB");
+    report(&format!("20,000 deltas on {wire}, CPU"), &median_and_max(seconds), "<= 150 ms");
+    report(&format!("20,000 deltas on {wire}, peak RSS"), &format!("{peak} kB"), "<= 20,000 kB");
 }
 
 fn exec(bench: &Bench) {
@@ -292,6 +314,53 @@ fn long(bench: &Bench) {
         "the same beyond bytes",
     );
     report("RSS after 2,000 turns", &format!("{} kB", ui.memory("VmRSS")), "-");
+}
+
+/// The bytes of a request, which are copied from what the conversation already is.
+fn request(_: &Bench) {
+    for (wire, dialect) in [("responses", Dialect::Responses), ("chat", Dialect::Chat(ChatOptions::default()))] {
+        for turns in [2, 2_000] {
+            let prompt = conversation(turns).prompt(false);
+            let began = Instant::now();
+            let bytes: usize = (0..50).map(|_| dialect.body(&head(), &prompt).len()).sum::<usize>() / 50;
+            let took = began.elapsed() / 50;
+            let what = format!("request of turn {turns} on {wire} ({} kB)", bytes / 1000);
+            let per_byte = took.as_nanos() as f64 / bytes as f64;
+            report(&what, &format!("{:.3} ms, {per_byte:.2} ns/byte", ms(took)), "bytes alone");
+        }
+    }
+}
+
+/// Each turn: input, a call, its output of 2 kB, an answer.
+fn conversation(turns: usize) -> History {
+    let call = |n: usize| {
+        let arguments = json!({"command": ["cat", format!("file-{n}")]}).to_string();
+        let call =
+            json!({"type": "function_call", "call_id": format!("c{n}"), "name": "shell", "arguments": arguments});
+        ResponseItem::from_model(&call.to_string()).expect("a call")
+    };
+    (0..turns).fold(History::default(), |history, n| {
+        let output = ResponseItem::function_call_output(&format!("c{n}").into(), &"line of output\n".repeat(133));
+        let [asked, said] =
+            [("user", "go on"), ("assistant", "done")].map(|(role, text)| ResponseItem::message(role, text));
+        history.with(vec![asked], None).with(vec![call(n)], None).with(vec![output], None).with(vec![said], None)
+    })
+}
+
+fn head() -> RequestHead {
+    RequestHead {
+        model: "scripted".into(),
+        instructions: "be brief".into(),
+        tools: "[]".into(),
+        may_call: true,
+        parallel_tool_calls: false,
+        reasoning: None,
+        store: false,
+        previous_response_id: None,
+        prompt_cache_key: None,
+        verbosity: None,
+        output_schema: None,
+    }
 }
 
 fn body_size(runtime: &tokio::runtime::Runtime, model: &ModelServer, turns: usize) -> usize {

@@ -264,3 +264,23 @@ async fn a_server_that_goes_away_during_a_task_is_tried_again_and_named() {
         ui.ends_with(0).await;
     }
 }
+
+/// An event of 50 MB, which no server sends in earnest, costs what an event may be long and not what it is.
+#[tokio::test]
+async fn an_event_without_end_is_refused_and_not_kept() {
+    const MEGABYTE: usize = 1 << 20;
+    for wire in [Wire::Responses, Wire::Chat] {
+        let piece = vec![b'x'; MEGABYTE];
+        let endless = (0..50).fold(wire.begun().bytes(b"data: {\"type\":\""), |answer, _| answer.bytes(&piece));
+        let server = ModelServer::start([endless.bytes(b"\"}\n\n").ends(), wire.hello()]).await;
+        let mut ui = patient(&server.url(), wire).configured().await;
+        let before = ui.memory();
+        let events = ui.task("u1", "hello").await;
+        let last = events.last().unwrap();
+        assert!(last.kind() == "error" && last.text("message").contains("larger than"), "{wire:?}: {last:?}");
+        let grown = (ui.memory().peak - before.peak) / MEGABYTE as u64;
+        assert!(grown < 40, "{wire:?}: {grown} MB more");
+        assert_eq!(ui.task("u2", "again").await.last().unwrap().kind(), "task_complete");
+        ui.ends_with(0).await;
+    }
+}
