@@ -4,12 +4,13 @@
 
 use llmx_actors::testkit::{Answer, Gate, Process, ScriptedCommands, Ui, World, in_stopped_time, invariants};
 use llmx_protocol::{
+    machine::settings::{Defaults, Enforcement},
     model::failure::{Failure, FailureKind},
     wire::event::EventMsg,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Small, so that scripts fill them.
 const WINDOW: u32 = 512;
@@ -75,6 +76,8 @@ enum Part {
     Says(usize),
     Whispers(usize),
     Calls(&'static str),
+    /// A patch of one of a few files, which may be there already, and which one of may not be written.
+    Patches(&'static str),
     CallsInHaste(&'static str),
     CallsNonsense,
     Pauses(u64),
@@ -95,11 +98,24 @@ enum End {
     PanicsAtOnce,
 }
 
-const COMMANDS: [&str; 9] =
-    ["quick", "slow", "chatty", "hanging", "stubborn", "lingering", "endless", "panicking", "panicking-when-killed"];
+const COMMANDS: [&str; 10] = [
+    "quick",
+    "denied",
+    "slow",
+    "chatty",
+    "hanging",
+    "stubborn",
+    "lingering",
+    "endless",
+    "panicking",
+    "panicking-when-killed",
+];
+
+const FILES: [&str; 4] = ["f", "g", "/outside/f", "/outside/g"];
 
 fn play_all(commands: &ScriptedCommands) {
     let ms = Duration::from_millis;
+    commands.play("denied", Process::new().writes("denied: Permission denied").exits(1));
     commands.play("slow", Process::new().pauses(ms(700)).writes("late").exits(1));
     commands.play("chatty", Process::new().writes("a".repeat(300)).pauses(ms(5)).writes("b".repeat(900)));
     commands.play("hanging", Process::new().writes("x").hangs());
@@ -116,6 +132,7 @@ fn answers() -> impl Strategy<Value = Vec<(Vec<Part>, End)>> {
         2 => (1usize..400).prop_map(Part::Says),
         2 => (1usize..400).prop_map(Part::Whispers),
         4 => command().prop_map(Part::Calls),
+        3 => prop::sample::select(FILES.to_vec()).prop_map(Part::Patches),
         2 => command().prop_map(Part::CallsInHaste),
         1 => Just(Part::CallsNonsense),
         2 => (1u64..3000).prop_map(Part::Pauses),
@@ -159,6 +176,10 @@ fn answer(parts: &[Part], end: End, next_call: &mut impl FnMut() -> String) -> A
             Part::Says(length) => answer.says(&"word ".repeat(length.div_ceil(5))),
             Part::Whispers(length) => answer.whispers(&"w".repeat(*length)),
             Part::Calls(command) => answer.calls(&next_call(), &[command]),
+            Part::Patches(file) => {
+                let patch = format!("*** Begin Patch\n*** Add File: {file}\n+x\n*** End Patch");
+                answer.calls(&next_call(), &["apply_patch", &patch])
+            }
             Part::CallsInHaste(command) => {
                 answer.calls_with(&next_call(), &json!({"command": [command], "timeout_ms": 200}))
             }
@@ -186,9 +207,9 @@ struct Person {
     too_early: Vec<String>,
     /// User input, which must be answered.
     inputs: Vec<String>,
-    /// Questions that were read and not answered: task and call.
-    open: Vec<(String, String)>,
-    settled: Vec<(String, String)>,
+    /// Questions that were read and not answered: task and call, and the op that answers.
+    open: Vec<(String, String, &'static str)>,
+    settled: Vec<(String, String, &'static str)>,
     /// Submissions that denied something, and what.
     denials: Vec<(String, String)>,
     approvals: usize,
@@ -223,7 +244,7 @@ impl Person {
             Move::Interrupt => drop(self.submit(json!({"type": "interrupt"})).await),
             Move::Override => drop(self.submit(json!({"type": "override_turn_context", "effort": "high"})).await),
             Move::Garbage => drop(self.submit(json!({"type": "nonsense"})).await),
-            Move::DecideOnNothing => drop(self.decide("nobody", None, "approved").await),
+            Move::DecideOnNothing => drop(self.decide("exec_approval", "nobody", None, "approved").await),
             Move::Decide(decision, which) => self.decide_on(decision, *which).await,
             Move::ApproveAll => self.approve_all().await,
             Move::Read(events) => self.read(*events).await,
@@ -260,10 +281,10 @@ impl Person {
         json!(bookmark)
     }
 
-    async fn decide(&mut self, task: &str, call: Option<&str>, decision: &str) -> String {
+    async fn decide(&mut self, op: &str, task: &str, call: Option<&str>, decision: &str) -> String {
         self.approvals += usize::from(decision.starts_with("approved"));
         self.approved_for_session |= decision == "approved_for_session";
-        self.submit(json!({"type": "exec_approval", "id": task, "call_id": call, "decision": decision})).await
+        self.submit(json!({"type": op, "id": task, "call_id": call, "decision": decision})).await
     }
 
     async fn decide_on(&mut self, decision: &str, which: Which) {
@@ -272,14 +293,14 @@ impl Person {
             Which::Newest => self.open.last().cloned(),
             Which::Settled => self.settled.last().cloned(),
         };
-        let Some((task, call)) = found else {
+        let Some((task, call, op)) = found else {
             return;
         };
-        self.open.retain(|(_, open)| *open != call);
-        self.settled.push((task.clone(), call.clone()));
+        self.open.retain(|(_, open, _)| *open != call);
+        self.settled.push((task.clone(), call.clone(), op));
         // Without a call the engine's oldest is meant, which may be another one.
         let named = (!matches!(which, Which::ByTask)).then_some(call.as_str());
-        let id = self.decide(&task, named, decision).await;
+        let id = self.decide(op, &task, named, decision).await;
         if decision == "denied" && named.is_some() {
             self.denials.push((id, call));
         }
@@ -299,8 +320,14 @@ impl Person {
                 return;
             };
             let event = event.expect("the session is open");
-            if let EventMsg::ExecApprovalRequest(request) = event.msg {
-                self.open.push((event.id.to_string(), request.call_id.to_string()));
+            match event.msg {
+                EventMsg::ExecApprovalRequest(request) => {
+                    self.open.push((event.id.to_string(), request.call_id.to_string(), "exec_approval"));
+                }
+                EventMsg::ApplyPatchApprovalRequest(request) => {
+                    self.open.push((event.id.to_string(), request.call_id.to_string(), "patch_approval"));
+                }
+                _ => {}
             }
         }
     }
@@ -317,7 +344,7 @@ impl Person {
             let event = self.ui.next_event().await.expect("the session is open");
             match event.msg {
                 EventMsg::ExecApprovalRequest(_) if event.id.as_str() == "last-task" => {
-                    self.decide("last-task", None, "approved").await;
+                    self.decide("exec_approval", "last-task", None, "approved").await;
                 }
                 EventMsg::TaskComplete { .. } if event.id.as_str() == "last-task" => return,
                 EventMsg::Error { message } if event.id.as_str() == "last-task" => panic!("last task: {message}"),
@@ -337,7 +364,11 @@ impl Person {
 
     fn has_begun(&self, call: &str) -> bool {
         let mut begun = self.ui.seen.iter().map(|seen| &seen.event.msg);
-        begun.any(|msg| matches!(msg, EventMsg::ExecCommandBegin(begin) if begin.call_id.as_str() == call))
+        begun.any(|msg| match msg {
+            EventMsg::ExecCommandBegin(begin) => begin.call_id.as_str() == call,
+            EventMsg::PatchApplyBegin { call_id, .. } => call_id.as_str() == call,
+            _ => false,
+        })
     }
 
     fn check(&self) -> invariants::Checked {
@@ -365,9 +396,24 @@ impl Person {
     }
 }
 
-async fn live_through(moves: &[Move], script: &[(Vec<Part>, End)], asks: bool) -> Result<(), TestCaseError> {
-    let policy = if asks { r#"approval_policy="untrusted""# } else { r#"approval_policy="never""# };
-    let world = World::with(&[policy], |options| {
+/// Who is asked, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    Never,
+    Before,
+    /// In a sandbox, when something fails in it.
+    AfterAFailure,
+}
+
+async fn live_through(moves: &[Move], script: &[(Vec<Part>, End)], asks: Asks) -> Result<(), TestCaseError> {
+    let policy: &[&str] = match asks {
+        Asks::Never => &[r#"approval_policy="never""#],
+        Asks::Before => &[r#"approval_policy="untrusted""#],
+        Asks::AfterAFailure => &[r#"approval_policy="on-failure""#, r#"sandbox_mode="workspace-write""#],
+    };
+    let world = World::with(policy, |options| {
+        let defaults = Defaults { confining: Arc::new(Enforcement::Full), ..(*options.defaults).clone() };
+        options.defaults = Arc::new(defaults);
         options.model_window = WINDOW;
         options.output_window = WINDOW;
     });
@@ -376,8 +422,10 @@ async fn live_through(moves: &[Move], script: &[(Vec<Part>, End)], asks: bool) -
     let mut person = Person::new(world.open().await);
     for step in moves {
         person.make(step).await;
-        let free = !asks || person.approved_for_session;
-        prop_assert!(free || world.commands.started().len() <= person.approvals, "something ran without its approval");
+        let free = asks != Asks::Before || person.approved_for_session;
+        let begun = world.commands.started().len() + world.commands.applications();
+        prop_assert!(free || begun <= person.approvals, "something ran without its approval");
+        prop_assert!(world.commands.files().len() <= world.commands.applications(), "something was written unapplied");
     }
     person.fill_both_windows(&world).await;
     person.ui.submit("bye", json!({"type": "shutdown"})).await;
@@ -399,11 +447,16 @@ proptest! {
 
     #[test]
     fn the_rules_hold_when_nobody_is_asked(moves in moves(), script in answers()) {
-        in_stopped_time(live_through(&moves, &script, false))?;
+        in_stopped_time(live_through(&moves, &script, Asks::Never))?;
     }
 
     #[test]
     fn the_rules_hold_when_a_person_is_asked(moves in moves(), script in answers()) {
-        in_stopped_time(live_through(&moves, &script, true))?;
+        in_stopped_time(live_through(&moves, &script, Asks::Before))?;
+    }
+
+    #[test]
+    fn the_rules_hold_when_what_was_denied_is_asked_about(moves in moves(), script in answers()) {
+        in_stopped_time(live_through(&moves, &script, Asks::AfterAFailure))?;
     }
 }

@@ -82,7 +82,8 @@ pub fn nothing_outlives_its_task(seen: &[Seen]) -> Checked {
     Ok(())
 }
 
-/// A command begins once, alone, writes only while it runs, and ends before its turn and its task do.
+/// A command or a patch begins once, alone, a command writes only while it runs, and each ends before its turn and its
+/// task do.
 ///
 /// # Errors
 /// The first event out of order.
@@ -99,6 +100,14 @@ pub fn commands_begin_and_end(seen: &[Seen]) -> Checked {
             }
             EventMsg::ExecCommandOutputDelta { call_id, .. } if running != Some(call_id.as_str()) => {
                 return Err(format!("{seq}: {call_id} writes and does not run"));
+            }
+            EventMsg::PatchApplyBegin { call_id, .. } => {
+                if let Some(other) = running.replace(call_id.as_str()) {
+                    return Err(format!("{seq}: {call_id} begins while {other} runs"));
+                }
+            }
+            EventMsg::PatchApplyEnd { call_id, .. } if running.take() != Some(call_id.as_str()) => {
+                return Err(format!("{seq}: {call_id} ends and does not run"));
             }
             EventMsg::ExecCommandEnd(end) if running.take() != Some(end.call_id.as_str()) => {
                 return Err(format!("{seq}: {} ends and does not run", end.call_id));

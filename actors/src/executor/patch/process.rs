@@ -130,3 +130,148 @@ fn told(slot: &Slot, trouble: &Trouble) -> String {
         Trouble::Changed => format!("{path} has changed since the patch was read: read it again"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::Path;
+    use tempfile::TempDir;
+
+    type Files = BTreeMap<String, String>;
+
+    /// Two files that are changed, one that goes, one that moves, and one that comes, in directories that are missing.
+    fn ground() -> (TempDir, Record) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(directory.path()).unwrap();
+        for name in ["a", "b", "gone", "moved"] {
+            fs::write(root.join(name), format!("{name} old\n")).unwrap();
+        }
+        let slot = |name: &str, old: bool, new: bool| Slot {
+            path: root.join(name),
+            old: old.then(|| format!("{name} old\n")),
+            new: new.then(|| format!("{name} new\n")),
+            like: (old && new).then(|| root.join(name)),
+        };
+        let slots = vec![
+            slot("a", true, true),
+            slot("x/y/new", false, true),
+            slot("gone", true, false),
+            slot("b", true, true),
+            Slot { like: Some(root.join("moved")), ..slot("x/target", false, true) },
+            slot("moved", true, false),
+        ];
+        let directories = vec![root.join("x"), root.join("x/y")];
+        (directory, Record { id: "1".into(), limits: None, directories, slots, summary: "done".into() })
+    }
+
+    fn files(directory: &Path) -> Files {
+        let mut found = Files::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().display().to_string();
+            if path.is_dir() {
+                found.insert(format!("{name}/"), String::new());
+                found.extend(files(&path).into_iter().map(|(inner, text)| (format!("{name}/{inner}"), text)));
+            } else {
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+        found
+    }
+
+    fn before_and_after() -> [Files; 2] {
+        let (directory, record) = ground();
+        let before = files(directory.path());
+        assert_eq!(apply(&record), Outcome::Done);
+        [before, files(directory.path())]
+    }
+
+    /// The steps of an application, one system call or so each.
+    fn steps(record: &Record) -> Vec<Box<dyn Fn() + '_>> {
+        let mut steps: Vec<Box<dyn Fn() + '_>> = Vec::new();
+        for directory in &record.directories {
+            steps.push(Box::new(|| make_directory(directory).unwrap()));
+        }
+        for step in [Slot::stage, Slot::commit, Slot::clean] {
+            for slot in &record.slots {
+                steps.push(Box::new(move || step(slot, &record.id).unwrap()));
+            }
+        }
+        steps
+    }
+
+    #[test]
+    fn a_death_after_any_step_leaves_all_or_nothing_when_it_is_recovered() {
+        let [before, after] = before_and_after();
+        let number_of_steps = steps(&ground().1).len();
+        let mut forward = 0;
+        for done in 0..=number_of_steps {
+            let (directory, record) = ground();
+            steps(&record).iter().take(done).for_each(|step| step());
+            let outcome = recover(&record);
+            let expected = if outcome == Outcome::Done { &after } else { &before };
+            assert_eq!(&files(directory.path()), expected, "after {done} steps: {outcome:?}");
+            forward += usize::from(outcome == Outcome::Done);
+            // Whoever recovers may die over it, too.
+            assert_eq!(recover(&record), outcome, "after {done} steps, once more");
+            assert_eq!(&files(directory.path()), expected);
+        }
+        // Once every file is exchanged, and while what is left over goes.
+        assert_eq!(forward, ground().1.slots.len() + 1);
+    }
+
+    #[test]
+    fn a_death_over_the_recovery_is_recovered() {
+        let [before, _] = before_and_after();
+        for undone in 0..=6 {
+            let (directory, record) = ground();
+            let all = steps(&record);
+            all.iter().take(all.len() - 7).for_each(|step| step());
+            record.slots.iter().rev().take(undone).for_each(|slot| slot.undo(&record.id).unwrap());
+            assert!(matches!(recover(&record), Outcome::NotDone(_)), "after {undone}");
+            assert_eq!(files(directory.path()), before, "after {undone}");
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_left_as_it_is() {
+        let (directory, record) = ground();
+        fs::write(directory.path().join("b"), "b else\n").unwrap();
+        let changed = files(directory.path());
+        let Outcome::NotDone(why) = apply(&record) else { panic!("done") };
+        assert!(why.contains("/b has changed since the patch was read"), "{why}");
+        assert_eq!(files(directory.path()), changed);
+
+        // Between the look and the exchange.
+        let (directory, record) = ground();
+        steps(&record).iter().take(8).for_each(|step| step());
+        fs::write(directory.path().join("b"), "b else\n").unwrap();
+        let committed = each(&record, Slot::commit);
+        assert!(committed.is_err_and(|why| why.contains("/b has changed")));
+        assert!(matches!(take_back(&record, "changed"), Outcome::NotDone(_)));
+        assert_eq!(files(directory.path()), changed);
+    }
+
+    #[test]
+    fn an_added_file_that_somebody_else_made_is_not_taken_away() {
+        for text in ["else\n", "x/y/new new\n"] {
+            let (directory, record) = ground();
+            steps(&record).iter().take(8).for_each(|step| step());
+            fs::write(directory.path().join("x/y/new"), text).unwrap();
+            assert!(matches!(recover(&record), Outcome::NotDone(_)));
+            assert_eq!(fs::read_to_string(directory.path().join("x/y/new")).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_link_that_has_come_since_is_not_followed() {
+        let (directory, record) = ground();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("x")).unwrap();
+        let Outcome::NotDone(why) = apply(&record) else { panic!("done") };
+        assert!(why.contains("cannot write"), "{why}");
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+}
