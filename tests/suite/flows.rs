@@ -4,12 +4,16 @@ use llmx_tests::world::{Answer, Event, ModelServer, Request, Response, Setup, Ui
 use serde_json::json;
 
 /// The events that the document draws; it leaves out the unimportant ones.
-const NAMED: [&str; 11] = [
+const NAMED: [&str; 15] = [
     "session_configured",
     "task_started",
     "exec_approval_request",
     "exec_command_begin",
     "exec_command_end",
+    "apply_patch_approval_request",
+    "patch_apply_begin",
+    "patch_apply_end",
+    "turn_diff",
     "turn_complete",
     "turn_aborted",
     "agent_message",
@@ -25,30 +29,34 @@ fn named(events: &[Event]) -> Vec<(&str, &str)> {
 
 #[tokio::test]
 async fn the_basic_flow() {
+    let outside_the_sandbox = json!({"with_escalated_permissions": true, "justification": "The test may need it."});
     let server = ModelServer::start([
-        Response::of("resp_1").says(&["Let me see."]).runs("call_1", &["sh", "test.sh"]).completed(),
-        Response::of("resp_2").runs_script("call_2", "echo 'echo $(($1 + $2))' > add.sh && sh test.sh").completed(),
+        Response::of("resp_1")
+            .says(&["Let me see."])
+            .runs_with("call_1", &["sh", "test.sh"], outside_the_sandbox)
+            .completed(),
+        Response::of("resp_2")
+            .patches("call_2", "*** Update File: add.sh\n-echo $(($1 - $2))\n+echo $(($1 + $2))\n")
+            .completed(),
         Response::of("resp_3").says(&["Now ", "it adds."]).completed(),
     ])
     .await;
     let mut ui = Setup::with(&server).workspace(Workspace::with_a_failing_test()).start();
 
-    ui.configure(json!({"approval_policy": "untrusted"})).await;
+    ui.configure(json!({"approval_policy": "on-request", "sandbox_policy": {"mode": "workspace-write"}})).await;
     ui.say("u1", "Make the test pass").await;
     let mut events = Vec::new();
-    for (call, end) in [("call_1", "exec_command_end"), ("call_2", "task_complete")] {
-        loop {
-            let event = ui.next().await;
-            let kind = event.kind().to_owned();
-            if kind == "exec_approval_request" {
-                assert_eq!(event.text("call_id"), call);
-                ui.assert_no_process_lives();
-                ui.decide("u1", "approved").await;
-            }
-            events.push(event);
-            if kind == end {
-                break;
-            }
+    loop {
+        let event = ui.next().await;
+        let is_over = event.ends_a_task();
+        if event.kind() == "exec_approval_request" {
+            assert_eq!(event.text("call_id"), "call_1");
+            ui.assert_no_process_lives();
+            ui.decide("u1", "approved").await;
+        }
+        events.push(event);
+        if is_over {
+            break;
         }
     }
 
@@ -61,9 +69,9 @@ async fn the_basic_flow() {
             "exec_command_begin",
             "exec_command_end",
             "turn_complete",
-            "exec_approval_request",
-            "exec_command_begin",
-            "exec_command_end",
+            "patch_apply_begin",
+            "patch_apply_end",
+            "turn_diff",
             "turn_complete",
             "agent_message",
             "turn_complete",
@@ -76,12 +84,18 @@ async fn the_basic_flow() {
     assert_eq!(bookmarks, ["resp_1", "resp_2", "resp_3"]);
     assert_eq!(events.last().unwrap().text("last_agent_message"), "Now it adds.");
     assert_eq!(ui.workspace.read("add.sh"), "echo $(($1 + $2))\n");
+    let diff = events.iter().find(|event| event.kind() == "turn_diff").unwrap();
+    assert_eq!(
+        diff.text("unified_diff"),
+        "diff --git a/add.sh b/add.sh\n--- a/add.sh\n+++ b/add.sh\n@@ -1 +1 @@\n-echo $(($1 - $2))\n+echo $(($1 + $2))\n"
+    );
 
     let failed = server.request(2).await.command_output("call_1");
     assert_eq!(failed["output"], "2 + 3: expected 5, got -1\n");
     assert_eq!(failed["metadata"]["exit_code"], 1);
-    let passed = server.request(3).await.command_output("call_2");
-    assert_eq!((&passed["output"], &passed["metadata"]["exit_code"]), (&json!("passed\n"), &json!(0)));
+    let patched = server.request(3).await.command_output("call_2");
+    assert_eq!(patched["output"], "Success. Updated the following files:\nM add.sh\n");
+    assert_eq!(patched["metadata"]["exit_code"], 0);
     assert_eq!(server.count(), 3);
     ui.ends_with(0).await;
 }
