@@ -18,7 +18,7 @@ use llmx_protocol::wire::{
 use std::{io, time::Duration};
 
 /// What passes, in this order. The test is approved for the session, so the second time nobody is asked.
-const LINES: [&str; 22] = [
+const LINES: [&str; 23] = [
     "→ configure_session",
     "← session_configured",
     "→ user_input",
@@ -30,10 +30,11 @@ const LINES: [&str; 22] = [
     "← exec_command_end",
     "← turn_complete",
     "← agent_message",
-    "← exec_approval_request",
-    "→ exec_approval",
-    "← exec_command_begin",
-    "← exec_command_end",
+    "← apply_patch_approval_request",
+    "→ patch_approval",
+    "← patch_apply_begin",
+    "← patch_apply_end",
+    "← turn_diff",
     "← turn_complete",
     "← exec_command_begin",
     "← exec_command_end",
@@ -76,6 +77,13 @@ async fn talk(stage: &mut Stage<'_>) -> Result<(Transcript, i32), Stopped> {
                 ui.think(Duration::from_millis(700)).await;
                 approve(&mut ui, &format!("a{asked}"), event.id.as_str(), &request)?;
             }
+            EventMsg::ApplyPatchApprovalRequest(request) => {
+                asked += 1;
+                ui.think(Duration::from_millis(700)).await;
+                let (id, call_id) = (event.id.to_string(), Some(request.call_id));
+                let decision = ReviewDecision::Approved;
+                ui.submit(&format!("a{asked}"), Op::PatchApproval { id, call_id, decision })?;
+            }
             msg if msg.ends_a_task() => break,
             _ => {}
         }
@@ -84,7 +92,7 @@ async fn talk(stage: &mut Stage<'_>) -> Result<(Transcript, i32), Stopped> {
     Ok((ui.transcript, exit_code))
 }
 
-/// The test may run again without a question; anything else only this once.
+/// The test may run again without a question; any other command only this once.
 fn approve(ui: &mut Ui<'_, '_>, id: &str, task: &str, request: &ExecApprovalRequest) -> Result<(), Stopped> {
     let is_test = request.command == ["sh", "test.sh"];
     let decision = if is_test { ReviewDecision::ApprovedForSession } else { ReviewDecision::Approved };
@@ -124,12 +132,12 @@ fn checks(seen: &Seen) -> Vec<Check> {
     vec![
         check("the test fails at first", that(seen.before.exit_code != 0, "it passes")),
         check(
-            "everything passed as the first flow says, approvals before commands",
+            "everything passed as the first flow says, approvals before what they allow",
             of_play(&|t, _| t.has_exactly(&LINES)),
         ),
         check(
             "the test failed and then passed for the model, too",
-            of_play(&|t, _| same(&vec![1, 0, 0], &t.exit_codes())),
+            of_play(&|t, _| same(&vec![1, 0], &t.exit_codes())),
         ),
         check("the events are numbered without a gap", of_play(&|t, _| t.is_numbered_without_gap())),
         check("greet.sh is changed", that(seen.changed, "it is as it was")),
@@ -145,7 +153,7 @@ mod tests {
     fn seen() -> Seen {
         Seen {
             before: TestRun { exit_code: 1 },
-            played: Ok((Transcript::made_up(&LINES, &[1, 0, 0]), 0)),
+            played: Ok((Transcript::made_up(&LINES, &[1, 0]), 0)),
             changed: true,
             after: TestRun { exit_code: 0 },
         }
@@ -164,12 +172,12 @@ mod tests {
         check_fails(&Seen { before: TestRun { exit_code: 0 }, ..seen() }, &["fails at first: it passes"]);
         check_fails(&Seen { after: TestRun { exit_code: 1 }, ..seen() }, &["passes now: expected 0, got 1"]);
         check_fails(&Seen { changed: false, ..seen() }, &["greet.sh is changed"]);
-        let played = Ok((Transcript::made_up(&LINES, &[1, 0, 1]), 70));
+        let played = Ok((Transcript::made_up(&LINES, &[1, 1]), 70));
         check_fails(&Seen { played, ..seen() }, &["for the model", "exit code 0: expected 0, got 70"]);
         let mut unasked = LINES.to_vec();
         unasked.retain(|line| *line != "→ exec_approval");
-        let played = Ok((Transcript::made_up(&unasked, &[1, 0, 0]), 0));
-        check_fails(&Seen { played, ..seen() }, &["approvals before commands: expected `→ exec_approval`"]);
+        let played = Ok((Transcript::made_up(&unasked, &[1, 0]), 0));
+        check_fails(&Seen { played, ..seen() }, &["approvals before what they allow: expected `→ exec_approval`"]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ use self::{
     ui::{Pace, Stopped},
 };
 use crate::{cli::DemoArguments, exit};
+use llmx_actors::executor::{process::HelperPath, sandbox::enforcement};
+use llmx_protocol::{machine::settings::Enforcement, wire::policy::SandboxPolicy};
 use std::{
     io::{self, IsTerminal, Stdout},
     process::ExitCode,
@@ -67,8 +69,10 @@ async fn play(overrides: &[String], arguments: &DemoArguments) -> io::Result<boo
     let palette = Palette::for_terminal(on_terminal, |name| std::env::var_os(name));
     let mut screen = Screen::new(io::stdout(), palette, arguments.raw);
     let project = Project::make(pace)?;
-    header(&mut screen, &project)?;
-    let mut stage = Stage { screen, project, pace, overrides };
+    let found = enforcement(&HelperPath::this_program(), false);
+    header(&mut screen, &project, &found)?;
+    let sandbox = if found == Enforcement::Full { workspace_write() } else { SandboxPolicy::DangerFullAccess };
+    let mut stage = Stage { screen, project, pace, sandbox, overrides };
     let mut checks = fix_flow::play(&mut stage).await?;
     checks.extend(interrupt_flow::play(&mut stage).await?);
     summary(&mut stage.screen, &checks)
@@ -79,18 +83,32 @@ struct Stage<'a> {
     screen: Screen<Stdout>,
     project: Project,
     pace: Pace,
+    sandbox: SandboxPolicy,
     overrides: &'a [String],
 }
 
-fn header(screen: &mut Screen<Stdout>, project: &Project) -> io::Result<()> {
+fn workspace_write() -> SandboxPolicy {
+    SandboxPolicy::WorkspaceWrite {
+        writable_roots: Vec::new(),
+        network_access: false,
+        exclude_tmpdir_env_var: false,
+        exclude_slash_tmp: false,
+    }
+}
+
+fn header(screen: &mut Screen<Stdout>, project: &Project, found: &Enforcement) -> io::Result<()> {
     screen.line(Tone::Strong, "llmx demo")?;
     for text in ABOUT {
         screen.line(Tone::Plain, text)?;
     }
     let directory = project.directory().display();
-    let access = format!("Commands run with full access (the sandbox is not built yet), in {directory},");
-    screen.line(Tone::Question, &access)?;
-    screen.line(Tone::Question, "which is removed at the end.")?;
+    screen.line(Tone::Plain, &format!("They work in {directory}, which is removed at the end."))?;
+    match found {
+        Enforcement::Full => screen.line(Tone::Plain, "The sandbox keeps them to that and to temporary files.")?,
+        Enforcement::Degraded { why, .. } | Enforcement::None(why) => {
+            screen.line(Tone::Question, &format!("Nothing confines them, for there is no sandbox here: {why}."))?;
+        }
+    }
     if let Versioned::No(why) = project.versioned() {
         screen.line(Tone::Plain, &format!("It is no git repository: {why}. The demo goes on without."))?;
     }

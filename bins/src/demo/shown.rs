@@ -6,12 +6,14 @@ use llmx_protocol::{
     command::shell_quote,
     wire::{
         event::{Event, EventMsg},
+        file_change::FileChange,
         item::{TurnItem, UserInput},
         op::{ConfigureSession, Op},
         submission::Submission,
     },
 };
 use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// A line for a person.
 pub(super) struct Shown {
@@ -43,7 +45,9 @@ pub(super) fn submission(submission: &Submission) -> Shown {
             let from = last_response_id.as_ref().map(|id| format!("\ngoing on from {id}"));
             format!("{}{}", user_text(items), from.unwrap_or_default())
         }
-        Op::ExecApproval { decision, .. } => json!(decision).as_str().unwrap_or_default().to_owned(),
+        Op::ExecApproval { decision, .. } | Op::PatchApproval { decision, .. } => {
+            json!(decision).as_str().unwrap_or_default().to_owned()
+        }
         _ => String::new(),
     };
     let (id, name) = (submission.id.to_string(), submission.op.name().to_owned());
@@ -75,6 +79,10 @@ fn fields(msg: &EventMsg) -> String {
         EventMsg::TurnComplete { response_id: Some(id) } => format!("bookmark {id}"),
         EventMsg::TokenCount { info: Some(info), .. } => format!("{} so far", info.total_token_usage.total_tokens),
         EventMsg::ExecApprovalRequest(request) => format!("{} ?", shell_quote(&request.command)),
+        EventMsg::ApplyPatchApprovalRequest(request) => format!("{} ?", paths(&request.changes)),
+        EventMsg::PatchApplyBegin { changes, .. } => paths(changes),
+        EventMsg::PatchApplyEnd { success: true, .. } => "applied".to_owned(),
+        EventMsg::PatchApplyEnd { stderr, .. } => stderr.clone(),
         EventMsg::ExecCommandBegin(begin) => shell_quote(&begin.command),
         EventMsg::ExecCommandEnd(end) => {
             format!("exit code {} after {:.2} s", end.exit_code, end.duration.as_secs_f64())
@@ -84,12 +92,21 @@ fn fields(msg: &EventMsg) -> String {
     }
 }
 
+/// The files that a patch changes.
+fn paths(changes: &BTreeMap<PathBuf, FileChange>) -> String {
+    let names = changes.keys().filter_map(|path| path.file_name());
+    names.map(|name| name.display().to_string()).collect::<Vec<_>>().join(" ")
+}
+
 fn tone(msg: &EventMsg) -> Tone {
     match msg {
         EventMsg::Error { .. } | EventMsg::TurnAborted { .. } | EventMsg::StreamError { .. } => Tone::Bad,
-        EventMsg::Warning { .. } | EventMsg::ExecApprovalRequest(_) => Tone::Question,
+        EventMsg::Warning { .. } | EventMsg::ExecApprovalRequest(_) | EventMsg::ApplyPatchApprovalRequest(_) => {
+            Tone::Question
+        }
+        EventMsg::PatchApplyEnd { success: false, .. } => Tone::Bad,
         EventMsg::ExecCommandEnd(end) if end.exit_code != 0 => Tone::Bad,
-        EventMsg::ExecCommandEnd(_) | EventMsg::TaskComplete { .. } => Tone::Good,
+        EventMsg::ExecCommandEnd(_) | EventMsg::PatchApplyEnd { .. } | EventMsg::TaskComplete { .. } => Tone::Good,
         EventMsg::ItemStarted(_)
         | EventMsg::ItemCompleted(_)
         | EventMsg::TokenCount { .. }

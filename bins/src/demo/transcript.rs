@@ -98,6 +98,9 @@ fn made_up_submission(label: &str) -> Submission {
         "→ configure_session" => Op::ConfigureSession(Box::default()),
         "→ user_input" => Op::UserInput { items: vec![], last_response_id: None },
         "→ exec_approval" => Op::ExecApproval { id: "u1".into(), call_id: None, decision: ReviewDecision::Approved },
+        "→ patch_approval" => {
+            Op::PatchApproval { id: "u1".into(), call_id: None, decision: ReviewDecision::Approved }
+        }
         _ => Op::Interrupt,
     };
     Submission { id: "s".into(), op }

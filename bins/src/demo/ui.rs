@@ -13,7 +13,7 @@ use llmx_protocol::{
         event::{Event, EventMsg},
         item::UserInput,
         op::{ConfigureSession, Op},
-        policy::{AskForApproval, SandboxPolicy},
+        policy::AskForApproval,
         submission::Submission,
     },
 };
@@ -93,7 +93,7 @@ impl<'a, 'b> Ui<'a, 'b> {
             cwd: Some(self.directory()),
             model: Some("replayed".into()),
             approval_policy: Some(approval),
-            sandbox_policy: Some(SandboxPolicy::DangerFullAccess),
+            sandbox_policy: Some(self.stage.sandbox.clone()),
             ..ConfigureSession::default()
         };
         self.submit("c1", Op::ConfigureSession(Box::new(configure)))?;
