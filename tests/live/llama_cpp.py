@@ -137,10 +137,6 @@ def check_wire(wire, llmx, server, check):
     ui.send("u5", type="user_input", items=text("Say good night."), last_response_id=first.get("response_id"))
     end = ui.until("task_complete", "error")
     check(f"{wire}: a task from a bookmark before the summary", end["type"] == "task_complete")
-    if wire == "responses":
-        ui.send("u6", type="user_input", items=text("word " * 6000))
-        end = ui.until("task_complete", "error")
-        check("a context overflow is one error", end["type"] == "error" and "context window" in end["message"])
     configure("c1", model_provider="replay")
     for sid, words in [("e1", "Run ls"), ("e2", "Run date"), ("e3", "Run id")]:
         ui.send(sid, type="user_input", items=text(words))
@@ -153,6 +149,10 @@ def check_wire(wire, llmx, server, check):
         check(f"{wire}: a call: exit code {call['exit_code']}, {call['stdout']!r}, then {end}", call["exit_code"] == 0 and end["type"] == "task_complete")
     else:
         print("--", f"{wire}: the model did not call: {end}", flush=True)
+    if wire == "responses":
+        ui.send("u6", type="user_input", items=text("word " * 6000))
+        end = ui.until("task_complete", "error")
+        check("a context overflow is one error", end["type"] == "error" and "context window" in end["message"])
     ui.process.stdin.close()
     for line in ui.process.stdout:
         print("<-", line.decode().rstrip()[:300])
