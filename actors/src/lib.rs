@@ -12,6 +12,7 @@ pub mod flow;
 mod http_clients;
 pub mod journal;
 pub mod local_files;
+pub mod message_history;
 pub mod model_stream;
 pub mod outbox;
 pub mod replay;

@@ -110,6 +110,7 @@ fn every_key_in_use_is_read() {
         kill_grace_ms = 7
         approval_timeout_ms = 9
         journal_fsync = "item"
+        history.persistence = "none"
         forced_login_method = "chatgpt"
         forced_chatgpt_workspace_id = "org"
         cli_auth_credentials_store = "auto"
@@ -179,6 +180,7 @@ fn every_key_in_use_is_read() {
             refresh_token_url: None,
             chatgpt_base_url: "https://chat.example".to_owned(),
         },
+        keep_history: false,
     };
     assert_eq!(config, expected);
 }
@@ -254,7 +256,7 @@ fn keys_that_others_use_are_no_reason_to_warn() {
         [mcp_servers.s]
         command = "c"
         [history]
-        persistence = "none"
+        max_bytes = 1
         [tui]
         [features]
         [otel]

@@ -17,6 +17,7 @@ mod patches;
 mod recording;
 mod retries;
 mod slow_ui;
+mod threads;
 mod tidy;
 mod tools;
 mod usage;

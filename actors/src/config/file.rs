@@ -18,7 +18,6 @@ const NOT_USED_YET: &[&str] = &[
     "disable_paste_burst",
     "features",
     "file_opener",
-    "history",
     "instructions",
     "mcp_oauth_credentials_store",
     "mcp_servers",
@@ -45,6 +44,21 @@ impl OtherKeys {
     pub(super) fn within<'a>(&'a self, table: &'a str) -> impl Iterator<Item = String> + 'a {
         self.0.keys().map(move |key| format!("{table}.{key}"))
     }
+}
+
+/// `[history]`; `max_bytes` is accepted and has no effect.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct HistoryTable {
+    pub(super) persistence: Persistence,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Persistence {
+    #[default]
+    SaveAll,
+    None,
 }
 
 #[derive(Default, Deserialize)]
@@ -81,6 +95,7 @@ pub(super) struct ConfigFile {
     pub(super) cli_auth_credentials_store: CredentialsStore,
     pub(super) chatgpt_base_url: Option<String>,
     pub(super) login: LoginTable,
+    pub(super) history: HistoryTable,
     #[serde(flatten)]
     others: OtherKeys,
 }

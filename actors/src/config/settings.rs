@@ -1,7 +1,10 @@
 //! The configuration in use: every key with its type, every default filled in.
 
 use super::{
-    ConfigError, Environment, LoginSettings, ProviderInfo, file::ConfigFile, layers::Layers, login, providers,
+    ConfigError, Environment, LoginSettings, ProviderInfo,
+    file::{ConfigFile, Persistence},
+    layers::Layers,
+    login, providers,
 };
 use crate::{executor::process::ShellEnvironmentPolicy, threads::SyncPolicy};
 use llmx_protocol::{
@@ -82,6 +85,8 @@ pub struct Config {
     pub disable_response_storage: bool,
     /// How many milliseconds a command has between SIGTERM and SIGKILL.
     pub kill_grace_ms: u64,
+    /// Whether what the user types is remembered over sessions.
+    pub keep_history: bool,
     /// When journals of threads are made to survive a power cut.
     pub journal_fsync: SyncPolicy,
     /// After how many milliseconds an unanswered approval counts as denied; `None` waits for ever.
@@ -154,6 +159,7 @@ fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
         show_raw_agent_reasoning: file.show_raw_agent_reasoning,
         disable_response_storage: file.disable_response_storage,
         kill_grace_ms: file.kill_grace_ms.unwrap_or(DEFAULT_KILL_GRACE_MS),
+        keep_history: file.history.persistence != Persistence::None,
         journal_fsync: file.journal_fsync.unwrap_or_default(),
         approval_timeout_ms: file.approval_timeout_ms,
     }

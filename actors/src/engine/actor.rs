@@ -9,7 +9,7 @@ use crate::{
     flow::Credits,
     journal::Appender,
     outbox::{Close, Outbox, OutboxParts, Publish, Recall, Subscriber, Writing},
-    session::{Session, SessionFinished, SessionParts},
+    session::{AdoptedThread, Session, SessionFinished, SessionParts},
     supervise::{ChildExited, Lifeline, Tether, now, start_watched},
     task::Family,
     threads::{NewThread, Opened},
@@ -46,6 +46,10 @@ pub struct Engine {
 /// A session, as its supervisor knows it.
 struct Entry {
     hub: Hub,
+    /// Whether its thread is kept.
+    kept: bool,
+    /// The thread, where that is not the one that it began with.
+    adopted: Option<SessionId>,
     restarts: RestartBudget,
     /// Its end, once it said so.
     finished: Option<SessionEnd>,
@@ -109,18 +113,34 @@ impl Engine {
         let thread = NewThread::now();
         let journal = self.options.threads.create(&thread).map(|journal| (journal, self.writing()));
         let (id, started) = (thread.id.clone(), thread.started);
-        self.open(thread.id, Memory::default(), context, move |options, tether| {
-            let parts = OutboxParts { thread: id, started, origin: options.origin, subscriber, tether };
+        let kept = journal.is_some();
+        self.open(thread.id, kept, Memory::default(), context, move |options, tether| {
+            let parts = OutboxParts {
+                thread: id,
+                started,
+                origin: options.origin,
+                history: options.history,
+                subscriber,
+                tether,
+            };
             Outbox::new(parts, journal)
         })
     }
 
     fn go_on(&mut self, OpenThread { subscriber, opened }: OpenThread, context: &mut Context<Self>) -> SessionHandle {
+        let memory = opened.memory();
         let Opened { journal, restored, summary } = opened;
         let writing = self.writing();
-        let (id, started, memory) = (summary.id.clone(), summary.created_at, restored.memory.clone());
-        self.open(summary.id, memory, context, move |options, tether| {
-            let parts = OutboxParts { thread: id, started, origin: options.origin, subscriber, tether };
+        let (id, started) = (summary.id.clone(), summary.created_at);
+        self.open(summary.id, true, memory, context, move |options, tether| {
+            let parts = OutboxParts {
+                thread: id,
+                started,
+                origin: options.origin,
+                history: options.history,
+                subscriber,
+                tether,
+            };
             Outbox::resumed(parts, &restored, journal, writing)
         })
     }
@@ -128,12 +148,15 @@ impl Engine {
     fn open(
         &mut self,
         id: SessionId,
+        kept: bool,
         memory: Memory,
         context: &mut Context<Self>,
         outbox: impl FnOnce(EngineOptions, Tether) -> Outbox + Send + 'static,
     ) -> SessionHandle {
         let entry = Entry {
             hub: self.hubs.next(),
+            kept,
+            adopted: None,
             restarts: RestartBudget::default(),
             finished: None,
             family: Arc::default(),
@@ -165,6 +188,7 @@ impl Engine {
             options: self.options.clone(),
             hub: entry.hub.clone(),
             family: entry.family.clone(),
+            kept: entry.kept,
         }
     }
 
@@ -205,6 +229,10 @@ impl Engine {
     fn forget(&mut self, id: &SessionId) {
         self.registry.remove(id);
         if let Some(entry) = self.sessions.remove(id) {
+            if let Some(thread) = &entry.adopted {
+                self.registry.remove(thread);
+                entry.hub.transport.conversation_ended(thread.as_str());
+            }
             entry.hub.transport.conversation_ended(id.as_str());
             entry.whereabouts.send_replace(Whereabouts::Closed);
         }
@@ -229,6 +257,7 @@ struct Seat {
     options: EngineOptions,
     hub: Hub,
     family: Arc<Lifeline>,
+    kept: bool,
 }
 
 impl Seat {
@@ -246,6 +275,10 @@ impl Seat {
             memory,
             family,
             runner: self.options.runner,
+            threads: self.options.threads,
+            history: self.options.history,
+            rests_after: self.options.rests_after.filter(|_| self.kept),
+            adopted: self.engine.downgrade().recipient(),
             finished: self.engine.downgrade().recipient(),
             tether: self.family.tether(),
         };
@@ -319,6 +352,24 @@ impl Handler<SessionFinished> for Engine {
             && end == SessionEnd::Closed
         {
             entry.finished = Some(end);
+        }
+    }
+}
+
+impl Handler<AdoptedThread> for Engine {
+    type Result = ();
+
+    /// Found under both ids from now on.
+    fn handle(&mut self, AdoptedThread { session, thread }: AdoptedThread, _: &mut Context<Self>) {
+        let Some(entry) = self.sessions.get_mut(&session).filter(|_| session != thread) else {
+            return;
+        };
+        let handle = self.registry.get(&session).map(|handle| handle.clone());
+        if let Some(handle) = handle {
+            self.registry.insert(thread.clone(), handle);
+        }
+        if let Some(before) = entry.adopted.replace(thread.clone()).filter(|before| *before != thread) {
+            self.registry.remove(&before);
         }
     }
 }

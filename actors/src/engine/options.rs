@@ -7,6 +7,7 @@ use crate::{
     executor::{HelperRunner, Recovery, Runner, process, sandbox::Probe},
     journal::{FileThreads, Redaction},
     local_files::FileSystem,
+    message_history::MessageHistory,
     model_stream::{Credentials, HttpTransport, ReplayingTransport, Transport},
     replay::Recordings,
     threads::{NoThreads, SyncPolicy, ThreadOrigin, ThreadStore},
@@ -31,6 +32,8 @@ pub type TransportFactory = Arc<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
 
 /// What models may have under way in a session, in bytes of their answers.
 const MODEL_WINDOW: u32 = 512 * 1024;
+/// How long a session may have nothing to do before it rests.
+const RESTS_AFTER: Duration = Duration::from_secs(120);
 /// What commands may have under way in a session, in bytes of their output.
 const OUTPUT_WINDOW: u32 = 512 * 1024;
 
@@ -49,6 +52,10 @@ pub struct EngineOptions {
     pub threads: Arc<dyn ThreadStore>,
     /// Who starts them.
     pub origin: ThreadOrigin,
+    /// What the user typed, in all sessions; without it nothing is remembered.
+    pub history: Option<Arc<MessageHistory>>,
+    /// How long a session may have nothing to do before it rests in its journal; for ever without it.
+    pub rests_after: Option<Duration>,
     /// When their journals are made to survive a power cut.
     pub sync: SyncPolicy,
     /// Where sessions run.
@@ -79,6 +86,7 @@ impl EngineOptions {
         let llmx_home = home_directory(&variables);
         let config = Arc::new(config);
         let threads = kept_threads(&config, llmx_home.as_deref(), &variables);
+        let history = llmx_home.as_deref().map(|home| Arc::new(MessageHistory::new(home, config.keep_history)));
         let confining = Arc::new(Probe::new(helper.clone(), config.allow_degraded_sandbox));
         let seen = process::child_environment(&commands_policy(&config), environment.iter().cloned());
         let accounts = Accounts::new(Arc::new(config.login.clone()), llmx_home.as_deref());
@@ -105,6 +113,8 @@ impl EngineOptions {
                 recovery: Recovery::default(),
             }),
             threads,
+            history,
+            rests_after: Some(RESTS_AFTER),
             origin: ThreadOrigin { originator: "llmx".into(), source: SessionSource::Cli },
             sync: config.journal_fsync,
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),

@@ -27,8 +27,8 @@ pub(super) struct FileJournal {
     lease: FileLease,
 }
 
-struct OpenFile {
-    file: File,
+struct OpenFile<F = File> {
+    file: F,
     /// Up to here there are whole lines, or what was there before.
     length: u64,
     /// Whether the last line lacks its end: what comes next begins a new one.
@@ -102,7 +102,18 @@ impl Journal for FileJournal {
     }
 }
 
-impl OpenFile {
+/// What can be written to, and cut off.
+trait Storage: Write {
+    fn cut_off(&self, length: u64) -> io::Result<()>;
+}
+
+impl Storage for File {
+    fn cut_off(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+impl<F: Storage> OpenFile<F> {
     /// All of it, or, after an error, nothing: what a write left half done is cut off again, and where even that
     /// fails, what comes next begins on a line of its own.
     fn append(&mut self, mut lines: Vec<u8>) -> io::Result<()> {
@@ -110,7 +121,7 @@ impl OpenFile {
             lines.insert(0, b'\n');
         }
         if let Err(error) = self.file.write_all(&lines) {
-            self.cut |= self.file.set_len(self.length).is_err();
+            self.cut |= self.file.cut_off(self.length).is_err();
             return Err(error);
         }
         self.length += lines.len() as u64;
@@ -160,4 +171,70 @@ pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut file = private().create(true).truncate(true).write(true).open(&unfinished)?;
     file.write_all(text.as_bytes())?;
     fs::rename(unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    /// A disk with little room, on which files may not be cut.
+    struct SmallDisk {
+        bytes: RefCell<Vec<u8>>,
+        room: usize,
+        cuts: bool,
+    }
+
+    impl Write for SmallDisk {
+        fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+            let mut bytes = self.bytes.borrow_mut();
+            let fits = from.len().min(self.room - bytes.len()).min(5);
+            if fits == 0 && !from.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            bytes.extend_from_slice(&from[..fits]);
+            Ok(fits)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Storage for SmallDisk {
+        fn cut_off(&self, length: u64) -> io::Result<()> {
+            if !self.cuts {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            self.bytes.borrow_mut().truncate(usize::try_from(length).unwrap());
+            Ok(())
+        }
+    }
+
+    /// Short writes are completed; what does not fit is not there, or on a line that nobody takes for a whole one.
+    fn check(cuts: bool, expected: &str) {
+        let disk = SmallDisk { bytes: RefCell::default(), room: 20, cuts };
+        let mut file = OpenFile { file: disk, length: 0, cut: false };
+        file.append(b"{whole line}\n".to_vec()).unwrap();
+        assert_eq!(file.append(b"{another}\n".to_vec()).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        file.file.room = 100;
+        file.append(b"{again}\n".to_vec()).unwrap();
+        assert_eq!(String::from_utf8(file.file.bytes.into_inner()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_write_that_is_cut_short_leaves_nothing_that_counts() {
+        check(true, "{whole line}\n{again}\n");
+        check(false, "{whole line}\n{anothe\n{again}\n");
+    }
+
+    #[test]
+    fn a_journal_without_its_last_newline_goes_on_with_a_line_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rollout.jsonl");
+        fs::write(&path, "{whole}\n{torn").unwrap();
+        let manner = Manner { sync: SyncPolicy::Never, redaction: Arc::default() };
+        FileJournal::open(path.clone(), &manner).unwrap().append(b"{next}\n").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "{whole}\n{torn\n{next}\n");
+    }
 }

@@ -1,13 +1,15 @@
 use super::{
-    Attach, Attached, Close, Events, JournalFailed, Publish, Recall, Remember, ReportTo, Seal, Subscriber, Written,
+    Adopt, Attach, Attached, Close, Events, JournalFailed, Publish, Recall, Remember, ReportTo, Rest, Seal, Subscriber,
+    Written,
     scribe::{Batch, Held, Scribe, Writing},
     subscribers::Subscribers,
 };
 use crate::{
     flow::Credit,
     journal::{Appended, work_tree},
+    message_history::MessageHistory,
     supervise::{Tether, crash_point},
-    threads::{Journal, ThreadOrigin},
+    threads::{Journal, Opened, ThreadOrigin},
 };
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, WeakRecipient};
 use llmx_protocol::{
@@ -33,6 +35,8 @@ pub struct OutboxParts {
     pub started: Duration,
     /// Who starts threads.
     pub origin: ThreadOrigin,
+    /// What the user typed, in all sessions.
+    pub history: Option<Arc<MessageHistory>>,
     /// The first subscriber.
     pub subscriber: Box<dyn Subscriber>,
     /// Ends with the engine.
@@ -50,6 +54,10 @@ pub struct Outbox {
     memory: Memory,
     sealed: bool,
     closing: Option<SessionEnd>,
+    /// To let go of everything as soon as it is written.
+    resting: bool,
+    writing: Option<Writing>,
+    history: Option<Arc<MessageHistory>>,
     subscribers: Subscribers,
     scribe: Option<Scribe>,
     session: Option<WeakRecipient<JournalFailed>>,
@@ -70,7 +78,7 @@ impl Outbox {
     pub fn new(parts: OutboxParts, journal: Option<(Box<dyn Journal>, Writing)>) -> Self {
         let mut subscribers = Subscribers::default();
         subscribers.add(parts.subscriber);
-        let OutboxParts { thread, started, origin, tether, .. } = parts;
+        let OutboxParts { thread, started, origin, history, tether, .. } = parts;
         Self {
             parts: Parts { thread, started, origin, tether },
             gate: Gate::default(),
@@ -79,6 +87,9 @@ impl Outbox {
             memory: Memory::default(),
             sealed: false,
             closing: None,
+            resting: false,
+            writing: journal.as_ref().map(|(_, writing)| writing.clone()),
+            history,
             subscribers,
             scribe: journal.map(|(journal, writing)| Scribe::new(journal, writing)),
             session: None,
@@ -95,7 +106,8 @@ impl Outbox {
             seq: restored.seq,
             published: restored.seq,
             memory: restored.memory.clone(),
-            scribe: Some(Scribe::resumed(journal, writing, writer, restored.seq)),
+            scribe: Some(Scribe::resumed(journal, writing.clone(), writer, restored.seq)),
+            writing: Some(writing),
             ..Self::new(parts, None)
         }
     }
@@ -128,6 +140,8 @@ impl Outbox {
         for msg in msgs {
             if let EventMsg::SessionConfigured(configured) = msg {
                 configured.rollout_path = self.scribe.as_ref().and_then(Scribe::path).cloned();
+                let history = self.history.as_ref().map(|history| history.extent());
+                (configured.history_log_id, configured.history_entry_count) = history.unwrap_or_default();
             }
         }
     }
@@ -241,6 +255,30 @@ impl Outbox {
         self.scribe.as_ref().is_none_or(Scribe::is_idle)
     }
 
+    /// The thread is in the journal, and from now on nowhere else.
+    fn let_go(&mut self) {
+        self.memory = Memory::resting(self.parts.thread.clone(), self.memory.configured_by.clone());
+        self.scribe = None;
+    }
+
+    /// Numbers that were handed out stay handed out.
+    fn adopt(&mut self, Opened { journal, restored, summary }: Opened) {
+        let Some(writing) = self.writing.clone() else {
+            return;
+        };
+        if let Some(end) = restored.closing {
+            self.subscribers.deliver(&Arc::new(Events::new(end.id, end.seq, vec![end.msg])), None);
+        }
+        self.resting = false;
+        self.gate = restored.gate;
+        self.seq = self.seq.max(restored.seq);
+        self.published = self.seq;
+        self.parts.thread = summary.id;
+        self.memory = restored.memory;
+        let writer = LineWriter::after(restored.written, restored.meta.instructions);
+        self.scribe = Some(Scribe::resumed(journal, writing, writer, self.seq));
+    }
+
     /// Does what had to wait until everything that was said is out.
     fn catch_up(&mut self, context: &mut Context<Self>) {
         if !self.is_idle() {
@@ -249,6 +287,9 @@ impl Outbox {
         for Attach { subscriber, open, attached } in mem::take(&mut self.arriving) {
             self.subscribers.add(subscriber);
             let _ = attached.send(Attached { thread: self.parts.thread.clone(), seq: self.published, open });
+        }
+        if mem::take(&mut self.resting) && self.scribe.as_ref().is_some_and(Scribe::has_written_everything) {
+            self.let_go();
         }
         if let Some(end) = self.closing.take() {
             self.subscribers.close(&end);
@@ -299,8 +340,10 @@ impl Handler<Written> for Outbox {
 impl Handler<Recall> for Outbox {
     type Result = MessageResult<Recall>;
 
+    /// Whoever wants it now wants it to stay.
     fn handle(&mut self, _: Recall, _: &mut Context<Self>) -> MessageResult<Recall> {
         crash_point::<Self>(&"Recall");
+        self.resting = false;
         MessageResult(self.memory.clone())
     }
 }
@@ -319,6 +362,27 @@ impl Handler<Attach> for Outbox {
     fn handle(&mut self, attach: Attach, context: &mut Context<Self>) {
         self.arriving.push(attach);
         self.catch_up(context);
+    }
+}
+
+impl Handler<Rest> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, _: Rest, context: &mut Context<Self>) {
+        self.resting = true;
+        if let Some(scribe) = &mut self.scribe {
+            scribe.rest(&self.gate, self.seq);
+        }
+        self.write(context.address());
+        self.catch_up(context);
+    }
+}
+
+impl Handler<Adopt> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(opened): Adopt, _: &mut Context<Self>) {
+        self.adopt(*opened);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Everything anyone may send an [`Outbox`](super::Outbox).
 
 use super::Subscriber;
-use crate::{flow::Credit, journal::Appended};
+use crate::{flow::Credit, journal::Appended, threads::Opened};
 use actix::{Message, WeakRecipient};
 use llmx_protocol::{
     ids::{CallId, SessionId, SubmissionId},
@@ -59,6 +59,16 @@ pub struct Attached {
     /// As asked with.
     pub open: Vec<(SubmissionId, CallId)>,
 }
+
+/// The session has nothing to do: let go of everything that is in the journal, and of that.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Rest;
+
+/// Go on with this thread.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Adopt(pub Box<Opened>);
 
 /// Who is to be told when the thread cannot be written.
 #[derive(Debug, Message)]

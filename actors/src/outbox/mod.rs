@@ -10,7 +10,9 @@ mod subscribers;
 pub use self::{
     actor::{Outbox, OutboxParts},
     events::Events,
-    messages::{Attach, Attached, Close, JournalFailed, Publish, Recall, Remember, ReportTo, Seal, Written},
+    messages::{
+        Adopt, Attach, Attached, Close, JournalFailed, Publish, Recall, Remember, ReportTo, Rest, Seal, Written,
+    },
     scribe::Writing,
     subscriber::{Delivery, EventStream, Gone, Subscriber, event_stream},
     subscribers::{LAG, MOST_LAG, PATIENCE},

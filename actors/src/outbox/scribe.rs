@@ -176,6 +176,11 @@ impl Scribe {
         }
     }
 
+    /// Whether the journal holds everything that was said and is to be remembered.
+    pub(super) fn has_written_everything(&self) -> bool {
+        self.begun && self.is_idle() && self.failed.is_none() && self.owed.is_empty()
+    }
+
     /// Hands the next batch to the thread that writes, unless that has one; `done` brings the journal back.
     pub(super) fn write(&mut self, gate: &Gate, seq: u64, done: impl FnOnce(Appended) + Send + 'static) {
         if self.failed.is_none() && !self.owed.is_empty() && self.gathered.is_none() {

@@ -19,7 +19,7 @@ pub const LAG: usize = 1024 * 1024;
 /// One that is late for so long is cut off, if others are not.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// One that is this far behind is cut off at once, if others are not.
-pub const MOST_LAG: usize = 16 * 1024 * 1024;
+pub const MOST_LAG: usize = 8 * 1024 * 1024;
 
 /// All subscribers of a session.
 #[derive(Default)]

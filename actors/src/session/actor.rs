@@ -1,10 +1,12 @@
-use super::{ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit};
+use super::{AdoptedThread, ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit};
 use crate::{
     executor::{Executor, Runner, Sweep, Swept},
     flow::Credit,
-    outbox::{Attach, JournalFailed, Publish, Remember, ReportTo, Seal},
+    message_history::MessageHistory,
+    outbox::{Adopt, Attach, JournalFailed, Publish, Recall, Remember, ReportTo, Rest, Seal},
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     task::{BookmarkMade, Family, QuestionAsked, SteerTask, StopTask, Task, TaskFinished, TaskParts},
+    threads::{Opened, ThreadError, ThreadRef, ThreadStore},
     turn::{Answered, CallsLost, ReplaceExecutor},
 };
 use actix::{
@@ -12,13 +14,15 @@ use actix::{
     WrapFuture,
 };
 use llmx_protocol::{
-    ids::{SessionId, TaskId},
+    ids::{SessionId, SubmissionId, TaskId},
     local_files::{FromDisk, LocalFiles, Wanted},
     machine::{
-        session::{self, Effect, Input, Memory, SessionEnd},
+        gate::Origin,
+        session::{self, Effect, Input, Memory, OpenedThread, SessionEnd, WhichThread},
         settings::Defaults,
         task::TaskStart,
     },
+    wire::event::EventMsg,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -41,8 +45,16 @@ pub struct SessionParts {
     pub family: Family,
     /// How commands are run.
     pub runner: Arc<dyn Runner>,
+    /// Where threads are kept.
+    pub threads: Arc<dyn ThreadStore>,
+    /// What the user typed, in all sessions.
+    pub history: Option<Arc<MessageHistory>>,
+    /// How long it may have nothing to do before it rests; for ever without it.
+    pub rests_after: Option<Duration>,
     /// The engine.
     pub finished: WeakRecipient<SessionFinished>,
+    /// The engine.
+    pub adopted: WeakRecipient<AdoptedThread>,
     /// Ends with the engine. Also held by all that the session starts, so that the engine knows when nothing is left.
     pub tether: Tether,
     /// Spreads retries; anything.
@@ -67,7 +79,8 @@ impl Session {
     /// A session that begins when it is started.
     #[must_use]
     pub fn new(parts: SessionParts) -> Self {
-        let machine = session::Session::new(parts.id.clone(), parts.defaults.clone(), parts.memory.clone(), parts.seed);
+        let machine = session::Session::new(parts.id.clone(), parts.defaults.clone(), parts.memory.clone(), parts.seed)
+            .resting_after(parts.rests_after);
         Self {
             parts,
             machine,
@@ -120,6 +133,13 @@ impl Session {
             }
             Effect::ReplaceExecutor => self.replace_executor(context),
             Effect::CallsLost => self.tell_task(CallsLost),
+            Effect::OpenThread(which) => self.open_thread(which, context),
+            Effect::Rest => {
+                self.executor = None;
+                outbox.do_send(Rest);
+            }
+            Effect::AddToHistory(id, text) => self.add_to_history(id, text, context),
+            Effect::LookUpHistory { id, offset, log_id } => self.look_up_history(id, offset, log_id, context),
             Effect::Finish(end) => {
                 if end == SessionEnd::Closed {
                     outbox.do_send(Seal);
@@ -130,6 +150,72 @@ impl Session {
                 context.stop();
             }
         }
+    }
+
+    /// A session that was about to rest may still have everything.
+    fn open_thread(&self, which: WhichThread, context: &mut Context<Self>) {
+        let (store, defaults) = (self.parts.threads.clone(), self.parts.defaults.clone());
+        let outbox = self.parts.family.outbox.clone();
+        let opening = async move {
+            let thread = match which {
+                WhichThread::At(path) => ThreadRef::Path(path),
+                WhichThread::Own => match outbox.send(Recall).await {
+                    Ok(Memory { resting: true, thread: Some(thread), .. }) => ThreadRef::Id(thread),
+                    Ok(memory) => return Ok(Whole::Remembered(Box::new(memory))),
+                    Err(_) => return Err(ThreadError::Closed),
+                },
+            };
+            let opened = tokio::task::spawn_blocking(move || store.open(&thread, &defaults)).await;
+            opened.unwrap_or(Err(ThreadError::Closed)).map(|opened| Whole::Read(Box::new(opened)))
+        };
+        context.spawn(opening.into_actor(self).map(|opened, session, context| session.thread_opened(opened, context)));
+    }
+
+    fn thread_opened(&mut self, opened: Result<Whole, ThreadError>, context: &mut Context<Self>) {
+        let opened = match opened {
+            Err(error) => Err(error.to_string()),
+            Ok(Whole::Remembered(memory)) => {
+                let thread = memory.thread.clone().unwrap_or_else(|| self.parts.id.clone());
+                Ok(Box::new(OpenedThread { thread, memory: *memory, messages: Vec::new() }))
+            }
+            Ok(Whole::Read(opened)) => Ok(Box::new(self.adopt(opened))),
+        };
+        self.step(Input::ThreadOpened(opened), context);
+    }
+
+    fn adopt(&self, opened: Box<Opened>) -> OpenedThread {
+        let adopted =
+            OpenedThread { thread: opened.summary.id.clone(), memory: opened.memory(), messages: opened.messages() };
+        self.parts.family.outbox.do_send(Adopt(opened));
+        if let Some(engine) = self.parts.adopted.upgrade() {
+            engine.do_send(AdoptedThread { session: self.parts.id.clone(), thread: adopted.thread.clone() });
+        }
+        adopted
+    }
+
+    fn add_to_history(&self, id: SubmissionId, text: String, context: &mut Context<Self>) {
+        let Some(history) = self.parts.history.clone() else {
+            return;
+        };
+        let (session, outbox) = (self.parts.id.clone(), self.parts.family.outbox.clone());
+        let adding = async move {
+            let added = tokio::task::spawn_blocking(move || history.add(&session, &text)).await;
+            if let Ok(Err(error)) = added {
+                let msgs = vec![EventMsg::error(format!("the message history cannot be written: {error}"))];
+                outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit: None });
+            }
+        };
+        context.spawn(adding.into_actor(self));
+    }
+
+    fn look_up_history(&self, id: SubmissionId, offset: usize, log_id: u64, context: &mut Context<Self>) {
+        let (history, outbox) = (self.parts.history.clone(), self.parts.family.outbox.clone());
+        let looking = async move {
+            let found = tokio::task::spawn_blocking(move || history?.entry(log_id, offset)).await;
+            let msgs = vec![EventMsg::GetHistoryEntryResponse { offset, log_id, entry: found.ok().flatten() }];
+            outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit: None });
+        };
+        context.spawn(looking.into_actor(self));
     }
 
     fn start_task(&mut self, start: TaskStart, context: &mut Context<Self>) {
@@ -182,6 +268,12 @@ impl Session {
             task.do_send(message);
         }
     }
+}
+
+/// All that a session knows.
+enum Whole {
+    Remembered(Box<Memory>),
+    Read(Box<Opened>),
 }
 
 impl Actor for Session {

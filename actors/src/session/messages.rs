@@ -55,6 +55,16 @@ pub struct SessionFinished {
     pub end: SessionEnd,
 }
 
+/// To the engine: a session goes on with a thread that is not the one that it began with.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct AdoptedThread {
+    /// The session, as the engine knows it.
+    pub session: SessionId,
+    /// The thread.
+    pub thread: SessionId,
+}
+
 /// Which of a session's executors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExecutorId(pub u32);

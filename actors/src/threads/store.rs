@@ -4,7 +4,8 @@ use super::{Page, StoredThread, ThreadError, ThreadQuery, ThreadRef, ThreadSumma
 use llmx_protocol::{
     ids::{ResponseId, SessionId},
     journal::Restored,
-    machine::settings::Defaults,
+    machine::{session::Memory, settings::Defaults},
+    wire::event::EventMsg,
 };
 use serde::Deserialize;
 use std::{fmt, io, path::PathBuf, time::Duration};
@@ -37,6 +38,47 @@ pub struct Opened {
     /// What a list shows of it.
     pub summary: ThreadSummary,
 }
+
+impl Opened {
+    /// What its session knows, and is to tell the UI.
+    pub(crate) fn memory(&self) -> Memory {
+        let mut memory = self.restored.memory.clone();
+        memory.notices = self.notices();
+        memory
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let lost = &self.restored.damage;
+        let shown: Vec<_> = lost.iter().take(SHOWN_DAMAGE).map(ToString::to_string).collect();
+        let more =
+            if lost.len() > SHOWN_DAMAGE { format!("; and {} more", lost.len() - SHOWN_DAMAGE) } else { String::new() };
+        let damaged = (!lost.is_empty())
+            .then(|| format!("the thread's journal is damaged, left out: {}{more}", shown.join("; ")));
+        let unconfigured = self.restored.unconfigurable.as_ref();
+        let unconfigured =
+            unconfigured.map(|why| format!("the thread's settings cannot be restored, configure it: {why}"));
+        damaged.into_iter().chain(unconfigured).collect()
+    }
+
+    /// Of what was published, what the reference's rollouts keep.
+    pub(crate) fn messages(&self) -> Vec<EventMsg> {
+        let is_message = |msg: &&EventMsg| {
+            matches!(
+                msg,
+                EventMsg::UserMessage { .. }
+                    | EventMsg::AgentMessage { .. }
+                    | EventMsg::AgentReasoning { .. }
+                    | EventMsg::AgentReasoningRawContent { .. }
+                    | EventMsg::TokenCount { .. }
+                    | EventMsg::TurnAborted { .. }
+            )
+        };
+        self.restored.events.iter().map(|event| &event.msg).filter(is_message).cloned().collect()
+    }
+}
+
+/// So many damaged lines are named.
+const SHOWN_DAMAGE: usize = 3;
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -102,6 +102,7 @@ impl StoredThread {
 fn asked_for(msg: &EventMsg) -> Option<&CallId> {
     match msg {
         EventMsg::ExecApprovalRequest(request) => Some(&request.call_id),
+        EventMsg::ApplyPatchApprovalRequest(request) => Some(&request.call_id),
         _ => None,
     }
 }

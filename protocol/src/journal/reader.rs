@@ -64,6 +64,8 @@ pub struct Restored {
     pub events: Vec<Event>,
     /// What was last configured, and why it cannot be had, where it cannot: then the session must be configured again.
     pub unconfigurable: Option<String>,
+    /// The event that ended the task that was cut.
+    pub closing: Option<Event>,
     /// What could not be read.
     pub damage: Vec<Damage>,
     /// When its last line was written, since the beginning of 1970.
@@ -81,7 +83,9 @@ impl Restored {
         if self.gate.admits(Origin::Task(task), &msg) {
             self.seq += 1;
             LineWriter::event(&id, self.seq, &msg, now, out);
-            self.events.push(Event { id, seq: self.seq, msg });
+            let event = Event { id, seq: self.seq, msg };
+            self.closing = Some(event.clone());
+            self.events.push(event);
         }
         let lost = Record::TaskLost;
         LineWriter::default().record(&lost, &self.memory, now, out);
@@ -178,6 +182,7 @@ impl<'d> Reader<'d> {
             seq: self.seq.max(self.reserved),
             events: self.events,
             unconfigurable: self.unconfigurable,
+            closing: None,
             damage: self.damage,
             last_written: self.last_written,
         })
@@ -234,11 +239,18 @@ impl<'d> Reader<'d> {
                 // Says nothing new: it was let through when it was published.
                 let _ = self.gate.admits(Origin::Task(*task), &event.msg);
             }
+            self.take_back_from(seq);
             self.seq = self.seq.max(seq);
             self.events.push(self.of_this_thread(event));
         } else if let Some(foreign) = &mut self.foreign {
             foreign.event(msg, &mut self.events);
         }
+    }
+
+    /// A number that comes again: what had it before could not be written in full, and was never handed out.
+    fn take_back_from(&mut self, seq: u64) {
+        let valid = self.events.iter().rposition(|event| event.seq < seq).map_or(0, |last| last + 1);
+        self.events.truncate(valid);
     }
 
     /// A fork holds events of its origin.

@@ -8,7 +8,7 @@ use crate::{
     machine::settings::Settings,
     model::item::ResponseItem,
     wire::{
-        event::EventMsg,
+        event::{EventMsg, SessionConfigured},
         rollout::{
             BookmarkLine, Compacted, Configured, ConversationFrom, Numbers, ResponseEnd, SessionMeta, TaskEndLine,
             TaskLine, event_line, rollout_line,
@@ -53,7 +53,13 @@ impl LineWriter {
 
     /// An event that is published under this number.
     pub fn event(id: &SubmissionId, seq: u64, msg: &EventMsg, now: &str, out: &mut Vec<u8>) {
-        event_line(id, seq, msg, now, out);
+        match msg {
+            EventMsg::SessionConfigured(configured) if configured.initial_messages.is_some() => {
+                let msg = SessionConfigured { initial_messages: None, ..configured.clone() };
+                event_line(id, seq, &EventMsg::SessionConfigured(msg), now, out);
+            }
+            msg => event_line(id, seq, msg, now, out),
+        }
     }
 
     /// That events up to this number may be handed out without being written.

@@ -19,6 +19,12 @@ impl<K: Copy + PartialEq> Deadlines<K> {
         self.0.push((key, at));
     }
 
+    /// Whether `key` has a deadline.
+    #[must_use]
+    pub fn has(&self, key: K) -> bool {
+        self.0.iter().any(|(k, _)| *k == key)
+    }
+
     /// Forgets the deadline of `key`, if there is one.
     pub fn clear(&mut self, key: K) {
         self.0.retain(|(k, _)| *k != key);

@@ -159,9 +159,6 @@ impl Settings {
     pub fn configure(op: &ConfigureSession, defaults: &Defaults, from_disk: &FromDisk) -> Result<Self, String> {
         let cwd = op.cwd.clone().ok_or("op `configure_session`: missing field `cwd`")?;
         let cwd = absolute(&cwd)?;
-        if op.resume_path.is_some() {
-            return Err("op `configure_session`: `resume_path` is not built yet".into());
-        }
         let provider = provider(op, defaults)?;
         let disable_storage = op.disable_response_storage.unwrap_or(defaults.disable_response_storage);
         Ok(Self {

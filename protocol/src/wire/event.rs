@@ -193,6 +193,16 @@ pub enum EventMsg {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         details: Option<String>,
     },
+    /// A line of the message history, if it is there.
+    GetHistoryEntryResponse {
+        /// Which, as asked.
+        offset: usize,
+        /// The log, as asked.
+        log_id: u64,
+        /// The line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entry: Option<HistoryEntry>,
+    },
     /// The session is over; no event follows.
     ShutdownComplete,
     /// A kind that this version does not know (on reading only).
@@ -258,9 +268,23 @@ pub struct SessionConfigured {
     pub history_log_id: u64,
     /// How many entries it has.
     pub history_entry_count: usize,
-    /// Where the session is kept, once it is.
+    /// What was said before, where the session goes on with a thread: what the reference's rollouts keep of events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_messages: Option<Vec<EventMsg>>,
+    /// Where the session is kept, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_path: Option<PathBuf>,
+}
+
+/// A line of the message history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// The session in which it was said.
+    pub conversation_id: SessionId,
+    /// When, in Unix seconds.
+    pub ts: u64,
+    /// What.
+    pub text: String,
 }
 
 /// A command that waits for a person.

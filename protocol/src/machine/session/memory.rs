@@ -2,7 +2,7 @@
 
 use crate::{
     history::History,
-    ids::{ResponseId, SubmissionId, TaskId, TurnId},
+    ids::{ResponseId, SessionId, SubmissionId, TaskId, TurnId},
     machine::settings::Settings,
     wire::usage::TokenUsage,
 };
@@ -85,6 +85,10 @@ pub struct Memory {
     pub used: TokenUsage,
     /// What the UI should be told when a session begins with this memory.
     pub notices: Vec<String>,
+    /// The thread, where that is not the one that the session began with.
+    pub thread: Option<SessionId>,
+    /// Whether all of it is in the journal and nothing here.
+    pub resting: bool,
     task_names: HashSet<SubmissionId>,
 }
 
@@ -125,6 +129,12 @@ impl Memory {
             Record::Waiting(ids) => self.waiting = ids,
             Record::Closing(when) => self.closing = Some(when),
         }
+    }
+
+    /// That of a session whose memory is in its thread's journal.
+    #[must_use]
+    pub fn resting(thread: SessionId, configured_by: SubmissionId) -> Self {
+        Self { resting: true, thread: Some(thread), configured_by, ..Self::default() }
     }
 
     /// A task had this name.

@@ -5,8 +5,13 @@
 
 mod memory;
 mod ops;
+mod stored;
 
-pub use self::memory::{Closing, Memory, Point, Record};
+use self::stored::Opening;
+pub use self::{
+    memory::{Closing, Memory, Point, Record},
+    stored::{OpenedThread, WhichThread},
+};
 use super::{
     approval::{self, Answer, Approvals, CallKey, Question},
     deadline::Deadlines,
@@ -27,7 +32,7 @@ use crate::{
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// What can happen to a session.
@@ -80,6 +85,8 @@ pub enum Input {
     },
     /// The executor has ended everything.
     Swept,
+    /// A thread is open, or cannot be.
+    ThreadOpened(Result<Box<OpenedThread>, String>),
     /// What is said cannot be written down: what runs must end. The outbox says why.
     JournalFailed,
     /// A deadline may have passed.
@@ -114,6 +121,21 @@ pub enum Effect {
     ReplaceExecutor,
     /// Tell the task that what the executor ran is gone.
     CallsLost,
+    /// Open a thread; `ThreadOpened` answers.
+    OpenThread(WhichThread),
+    /// Let go of everything: it is all in the journal.
+    Rest,
+    /// Add a line to the message history.
+    AddToHistory(SubmissionId, String),
+    /// Look for a line of the message history and tell the UI.
+    LookUpHistory {
+        /// Who asked.
+        id: SubmissionId,
+        /// Which line, from 0.
+        offset: usize,
+        /// The log that it was counted in.
+        log_id: u64,
+    },
     /// The session is over; nothing follows.
     Finish(SessionEnd),
 }
@@ -142,6 +164,7 @@ struct Running {
 enum Due {
     Approval(CallKey),
     Sweep,
+    Rest,
 }
 
 /// The rules of one session.
@@ -160,6 +183,10 @@ pub struct Session {
     deadlines: Deadlines<Due>,
     over: bool,
     seed: u64,
+    opening: Option<Opening>,
+    /// For the `session_configured` that comes next.
+    initial_messages: Option<Vec<EventMsg>>,
+    rests_after: Option<Duration>,
 }
 
 impl Session {
@@ -168,7 +195,7 @@ impl Session {
     #[must_use]
     pub fn new(id: SessionId, defaults: Arc<Defaults>, memory: Memory, seed: u64) -> Self {
         Self {
-            id,
+            id: memory.thread.clone().unwrap_or(id),
             defaults,
             memory,
             running: None,
@@ -180,7 +207,16 @@ impl Session {
             deadlines: Deadlines::default(),
             over: false,
             seed,
+            opening: None,
+            initial_messages: None,
+            rests_after: None,
         }
+    }
+
+    /// A session that rests in its journal when nobody has wanted anything of it for so long.
+    #[must_use]
+    pub fn resting_after(self, idle: Option<Duration>) -> Self {
+        Self { rests_after: idle, ..self }
     }
 
     /// Whether it is over: then nothing it is told matters.
@@ -243,12 +279,14 @@ impl Session {
             }
             Input::ExecutorCrashed { why } => self.executor_crashed(&why, now, &mut out),
             Input::Swept => self.swept(&mut out),
+            Input::ThreadOpened(opened) => self.thread_opened(opened, &mut out),
             Input::JournalFailed => self.stop_task(AbortReason::Interrupted, &mut out),
             Input::Tick => self.tick(now, &mut out),
             _ => {}
         }
         self.remember_waiting(&mut out);
         self.close_if_done(&mut out);
+        self.watch_idleness(now);
         out
     }
 
@@ -280,13 +318,7 @@ impl Session {
         if self.memory.settings.is_some() {
             self.publish_configured(out);
         }
-        for text in std::mem::take(&mut self.memory.notices) {
-            out.push(Effect::Publish {
-                origin: Origin::Session,
-                id: SubmissionId::default(),
-                msg: EventMsg::warning(text),
-            });
-        }
+        self.publish_notices(out);
     }
 
     fn works_on(&self, task: TaskId) -> bool {
@@ -297,17 +329,23 @@ impl Session {
     fn take(&mut self, submission: Result<Submission, BadSubmission>, out: &mut Vec<Effect>) {
         if self.must_wait() {
             self.waiting.push_back(submission);
+            self.wake(out);
         } else {
             self.submit(submission, out);
         }
     }
 
     fn must_wait(&self) -> bool {
-        !self.waiting.is_empty() || self.running.as_ref().is_some_and(|r| r.stopping.is_some() || r.crashed.is_some())
+        !self.waiting.is_empty() || self.memory.resting || self.is_blocked()
+    }
+
+    /// Whether whatever comes next has to wait for something.
+    fn is_blocked(&self) -> bool {
+        self.opening.is_some() || self.running.as_ref().is_some_and(|r| r.stopping.is_some() || r.crashed.is_some())
     }
 
     fn serve_waiting(&mut self, out: &mut Vec<Effect>) {
-        while !self.running.as_ref().is_some_and(|r| r.stopping.is_some() || r.crashed.is_some()) {
+        while !self.is_blocked() {
             let Some(next) = self.waiting.pop_front() else {
                 return;
             };
@@ -422,6 +460,7 @@ impl Session {
                     out.push(Effect::Publish { origin: Origin::Session, id: SubmissionId::default(), msg });
                     self.swept(out);
                 }
+                Due::Rest => self.rest(out),
             }
         }
     }
@@ -445,7 +484,7 @@ impl Session {
     }
 
     fn close_if_done(&mut self, out: &mut Vec<Effect>) {
-        if self.over || self.running.is_some() {
+        if self.over || self.running.is_some() || self.opening.is_some() {
             return;
         }
         match self.memory.closing.clone() {
@@ -482,6 +521,7 @@ impl Session {
             reasoning_effort: settings.effort,
             history_log_id: 0,
             history_entry_count: 0,
+            initial_messages: self.initial_messages.clone(),
             rollout_path: None,
         }));
         for text in self.defaults.notices.iter().cloned().chain(enforcement_notice(settings)) {

@@ -68,6 +68,11 @@ impl Session {
             Op::PatchApproval { id: task, call_id, decision } => {
                 self.decide(&id, Kind::Patch, (&task, call_id.as_ref()), decision, out);
             }
+            Op::AddToHistory { text } => out.push(Effect::AddToHistory(id, text)),
+            Op::GetHistoryEntryRequest { offset, log_id } => {
+                let id = self.outside_tasks(&id);
+                out.push(Effect::LookUpHistory { id, offset, log_id });
+            }
             Op::Shutdown => {
                 self.record(Record::Closing(Closing::Shutdown(id)), out);
                 self.stop_task(AbortReason::Interrupted, out);
@@ -89,11 +94,14 @@ impl Session {
             self.waiting.push_front(Ok(Submission { id, op: Op::ConfigureSession(op) }));
             return;
         }
+        if let Some(path) = op.resume_path.clone() {
+            return self.resume(id, op, path, out);
+        }
         self.record(Record::Configured(id, Box::new(settings)), out);
         self.publish_configured(out);
     }
 
-    fn read_for(&self, id: &SubmissionId) -> FromDisk {
+    pub(super) fn read_for(&self, id: &SubmissionId) -> FromDisk {
         self.from_disk.get(id).cloned().unwrap_or_default()
     }
 

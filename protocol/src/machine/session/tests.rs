@@ -117,6 +117,10 @@ fn task_end() -> TaskEnd {
 
 fn shown(effect: &Effect) -> Option<String> {
     Some(match effect {
+        Effect::OpenThread(which) => format!("open:{which:?}"),
+        Effect::Rest => "rest".into(),
+        Effect::AddToHistory(_, text) => format!("history:{text}"),
+        Effect::LookUpHistory { offset, .. } => format!("look_up:{offset}"),
         Effect::Record(_) => return None,
         Effect::Publish { id, msg, .. } => match msg {
             EventMsg::SessionConfigured(_) => format!("{id}:configured"),

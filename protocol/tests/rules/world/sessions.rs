@@ -91,6 +91,7 @@ impl World {
                 }
             }
             Effect::ReplaceExecutor => self.replace_executor(),
+            Effect::OpenThread(_) | Effect::Rest | Effect::AddToHistory(..) | Effect::LookUpHistory { .. } => {}
             Effect::CallsLost => self.tell_task(TaskMail::ToTurn(TurnMail::Input(turn::Input::CallsLost))),
             Effect::Finish(SessionEnd::Closed) => {
                 self.end = Some(SessionEnd::Closed);
