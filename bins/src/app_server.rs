@@ -34,9 +34,10 @@ async fn serve(configured: Configured) -> io::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let (config, sources, cwd) = (configured.config.clone(), configured.sources.clone(), std::env::current_dir()?);
     let options = configured.engine();
-    let recordings = options.recordings.clone();
+    let (recordings, runner) = (options.recordings.clone(), options.runner.clone());
     let server = AppServerHandle::launch(AppServerOptions {
         engine: Engine::launch(options),
+        runner,
         config: Arc::new(config),
         sources,
         cwd,

@@ -1,24 +1,30 @@
 use super::{
     AppServerOptions,
     caller::Caller,
-    connection::{Connection, ConnectionId},
-    messages::{Asked, Connect, Decided, Disconnected, LoadedSessions, ThreadOver, ThreadReady},
+    commands::Commands,
+    configuration,
+    connection::{Connection, ConnectionId, Notes, ToClient},
+    messages::{Announce, Asked, Connect, Decided, Disconnected, LoadedSessions, ThreadOver, ThreadReady},
     settings::ThreadSettings,
-    thread::{Decide, Detach, LoadedThread, ThreadCall, ThreadNumber, ThreadParts},
+    thread::{Beginning, Decide, Detach, LoadedThread, ThreadCall, ThreadNumber, ThreadParts},
+    threads::Shelf,
+    unix_millis,
 };
 use crate::{
     engine::SessionHandle,
     supervise::{ChildExited, start_watched},
 };
-use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, WrapFuture};
 use llmx_protocol::{
     ids::SessionId,
     machine::connection::ServerInfo,
     wire::rpc::{
-        ClientRequest, RpcError,
-        account::{Account, AccountReadResponse},
-        method,
-        thread::ThreadStartParams,
+        ClientRequest, Empty, RpcError,
+        configuration::EmptyListResponse,
+        method, notification_line,
+        thread::{
+            PageParams, ThreadLoadedListResponse, ThreadResumeParams, ThreadUnsubscribeResponse, UnsubscribeStatus,
+        },
     },
 };
 use std::collections::HashMap;
@@ -28,7 +34,7 @@ pub struct AppServer {
     options: AppServerOptions,
     threads: HashMap<SessionId, Entry>,
     connections: HashMap<ConnectionId, Addr<Connection>>,
-    /// Started, and not ready or already over.
+    commands: Commands,
     last_thread: ThreadNumber,
     last_connection: ConnectionId,
 }
@@ -46,6 +52,7 @@ impl AppServer {
             options,
             threads: HashMap::new(),
             connections: HashMap::new(),
+            commands: Commands::default(),
             last_thread: ThreadNumber(0),
             last_connection: ConnectionId(0),
         }
@@ -55,71 +62,158 @@ impl AppServer {
         let Asked { request, caller, originator } = asked;
         match request {
             ClientRequest::Initialize(_) => caller.refuse(&RpcError::invalid_request("Already initialized")),
-            ClientRequest::ThreadStart(params) => self.start_thread(*params, originator, caller, context),
-            ClientRequest::TurnStart(params) => {
-                let thread = params.thread_id.clone();
-                self.call_thread(&thread, |caller| ThreadCall::Start(params, caller), caller);
+            ClientRequest::ThreadStart(params) => self.begin(Beginning::New(params), originator, caller, context),
+            ClientRequest::ThreadFork(params) => self.begin(Beginning::Forked(params), originator, caller, context),
+            ClientRequest::ThreadResume(params) => self.resume(params, originator, caller, context),
+            ClientRequest::ThreadList(params) => self.shelf(context, |shelf| shelf.list(params, caller)),
+            ClientRequest::ThreadRead(params) => self.shelf(context, |shelf| shelf.read(params, caller)),
+            ClientRequest::ThreadArchive(params) => {
+                self.shelf(context, |shelf| shelf.archive(params.thread_id, caller));
             }
-            ClientRequest::TurnInterrupt(params) => {
-                let thread = params.thread_id.clone();
-                self.call_thread(&thread, |caller| ThreadCall::Interrupt(params, caller), caller);
+            ClientRequest::ThreadUnarchive(params) => {
+                self.shelf(context, |shelf| shelf.unarchive(params.thread_id, caller));
             }
-            ClientRequest::TurnSteer(params) => {
-                let thread = params.thread_id.clone();
-                self.call_thread(&thread, |caller| ThreadCall::Steer(params, caller), caller);
-            }
-            ClientRequest::AccountRead(_) => caller.answer(method::AccountRead, &self.account()),
+            ClientRequest::ThreadDelete(params) => self.shelf(context, |shelf| shelf.delete(params.thread_id, caller)),
+            ClientRequest::ThreadSetName(params) => self.shelf(context, |shelf| shelf.rename(params, caller)),
+            ClientRequest::ThreadTurnsList(params) => self.shelf(context, |shelf| shelf.list_turns(params, caller)),
+            ClientRequest::ThreadItemsList(params) => self.shelf(context, |shelf| shelf.list_items(params, caller)),
+            ClientRequest::ThreadLoadedList(page) => self.list_loaded(&page, caller),
+            request => self.call_thread(request, caller, context),
         }
     }
 
-    fn call_thread(&self, id: &SessionId, call: impl FnOnce(Caller) -> ThreadCall, caller: Caller) {
+    /// What one thread that is loaded does.
+    fn call_thread(&mut self, request: ClientRequest, caller: Caller, context: &mut Context<Self>) {
+        match request {
+            ClientRequest::TurnStart(params) => {
+                self.tell_thread(&params.thread_id.clone(), caller, |caller| ThreadCall::Start(params, caller));
+            }
+            ClientRequest::TurnInterrupt(params) => {
+                self.tell_thread(&params.thread_id.clone(), caller, |caller| ThreadCall::Interrupt(params, caller));
+            }
+            ClientRequest::TurnSteer(params) => {
+                self.tell_thread(&params.thread_id.clone(), caller, |caller| ThreadCall::Steer(params, caller));
+            }
+            ClientRequest::ThreadCompactStart(params) => {
+                self.tell_thread(&params.thread_id, caller, ThreadCall::Compact);
+            }
+            ClientRequest::ReviewStart(params) => {
+                self.tell_thread(&params.thread_id, caller, |caller| ThreadCall::Review(params.target, caller));
+            }
+            ClientRequest::ThreadUnsubscribe(params) if !self.threads.contains_key(&params.thread_id) => {
+                let status = UnsubscribeStatus::NotLoaded;
+                caller.answer(method::ThreadUnsubscribe, &ThreadUnsubscribeResponse { status });
+            }
+            ClientRequest::ThreadUnsubscribe(params) => {
+                self.tell_thread(&params.thread_id, caller, ThreadCall::Unsubscribe);
+            }
+            request => self.call_machine(request, caller, context),
+        }
+    }
+
+    /// What has nothing to do with threads.
+    fn call_machine(&mut self, request: ClientRequest, caller: Caller, context: &mut Context<Self>) {
+        let nothing = EmptyListResponse { data: Vec::new(), next_cursor: () };
+        match request {
+            ClientRequest::AccountRead(_) => {
+                caller.answer(method::AccountRead, &configuration::account(&self.options));
+            }
+            ClientRequest::ModelList(page) => match configuration::models(&self.options.config, &page) {
+                Ok(models) => caller.answer(method::ModelList, &models),
+                Err(error) => caller.refuse(&error),
+            },
+            ClientRequest::ModelProviderList(_) => {
+                caller.answer(method::ModelProviderList, &configuration::providers(&self.options.config));
+            }
+            ClientRequest::ConfigRead(_) => match configuration::read(&self.options) {
+                Ok(config) => caller.answer(method::ConfigRead, &config),
+                Err(error) => caller.refuse(&error),
+            },
+            ClientRequest::PermissionProfileList(_) => caller.answer(method::PermissionProfileList, &nothing),
+            ClientRequest::McpServerStatusList(_) => caller.answer(method::McpServerStatusList, &nothing),
+            ClientRequest::SkillsList(params) => {
+                caller.answer(method::SkillsList, &configuration::skills(&self.options, params));
+            }
+            ClientRequest::CommandExec(params) => {
+                if let Some(run) = self.commands.start(*params, &self.options, caller) {
+                    context.spawn(run.into_actor(self));
+                }
+            }
+            ClientRequest::CommandExecTerminate(params) => {
+                if self.commands.terminate(caller.connection, &params.process_id) {
+                    caller.answer(method::CommandExecTerminate, &Empty {});
+                } else {
+                    caller.refuse(&no_process(&params.process_id));
+                }
+            }
+            ClientRequest::CommandExecWrite(params) | ClientRequest::CommandExecResize(params) => {
+                let error = if self.commands.knows(caller.connection, &params.process_id) {
+                    RpcError::invalid_request("command/exec: commands have neither standard input nor a terminal")
+                } else {
+                    no_process(&params.process_id)
+                };
+                caller.refuse(&error);
+            }
+            // Dealt with before.
+            _ => {}
+        }
+    }
+
+    fn tell_thread(&self, id: &SessionId, caller: Caller, call: impl FnOnce(Caller) -> ThreadCall) {
         match self.threads.get(id) {
             Some(entry) => entry.thread.do_send(call(caller)),
             None => caller.refuse(&RpcError::invalid_request(format!("thread not found: {id}"))),
         }
     }
 
-    fn start_thread(
+    fn resume(
         &mut self,
-        params: ThreadStartParams,
+        params: Box<ThreadResumeParams>,
         originator: String,
         caller: Caller,
         context: &mut Context<Self>,
     ) {
-        let settings = match ThreadSettings::derive(&self.options.sources, &self.options.cwd, &params) {
+        match self.threads.get(&params.thread_id) {
+            Some(entry) => entry.thread.do_send(ThreadCall::Join(params, caller)),
+            None => self.begin(Beginning::Resumed(params), originator, caller, context),
+        }
+    }
+
+    fn begin(&mut self, beginning: Beginning, originator: String, caller: Caller, context: &mut Context<Self>) {
+        let settings = ThreadSettings::derive(&self.options.sources, &self.options.cwd, beginning.settings());
+        let settings = match settings {
             Ok(settings) => settings,
             Err(why) => return caller.refuse(&RpcError::invalid_request(format!("error deriving config: {why}"))),
         };
         self.last_thread = ThreadNumber(self.last_thread.0 + 1);
-        let parts = ThreadParts {
-            engine: self.options.engine.clone(),
-            server: context.address().downgrade(),
-            settings,
-            params,
-            originator,
-            caller,
-        };
+        let (engine, server) = (self.options.engine.clone(), context.address().downgrade());
+        let parts = ThreadParts { engine, server, settings, beginning, originator, caller };
         let me = context.address().downgrade().recipient();
         // Its session and, once it is ready, this server hold its address.
         start_watched(self.last_thread, me, |_| LoadedThread::new(parts));
     }
 
-    /// Whether the configured provider can be asked at all, and whose key that would be.
-    fn account(&self) -> AccountReadResponse {
-        let config = &self.options.config;
-        let provider = config.providers.get(&config.model_provider);
-        let has_key = provider.is_some_and(|p| {
-            let in_environment = p.env_key.as_deref().and_then(|name| self.options.sources.environment.value(name));
-            p.experimental_bearer_token.is_some() || in_environment.is_some()
-        });
-        let requires_openai_auth = provider.is_some_and(|p| p.requires_openai_auth);
-        AccountReadResponse {
-            account: (requires_openai_auth && has_key).then_some(Account::ApiKey {}),
-            user_id: (),
-            requires_openai_auth,
-            workspace_routing: (),
-        }
+    fn shelf<F: Future<Output = ()> + 'static>(&self, context: &mut Context<Self>, work: impl FnOnce(Shelf) -> F) {
+        let loaded = self.threads.iter().map(|(id, entry)| (id.clone(), entry.thread.clone())).collect();
+        let server = context.address().downgrade();
+        context.spawn(work(Shelf { options: self.options.clone(), server, loaded }).into_actor(self));
     }
+
+    fn list_loaded(&self, page: &PageParams, caller: Caller) {
+        let mut ids: Vec<_> = self.threads.keys().cloned().collect();
+        ids.sort();
+        let after = ids.iter().filter(|id| page.cursor.as_ref().is_none_or(|cursor| id.as_str() > cursor.as_str()));
+        let limit = page.limit.map_or(usize::MAX, |limit| limit.max(1) as usize);
+        let mut data: Vec<_> = after.cloned().collect();
+        let more = data.len() > limit;
+        data.truncate(limit);
+        let next_cursor = data.last().filter(|_| more).map(ToString::to_string);
+        caller.answer(method::ThreadLoadedList, &ThreadLoadedListResponse { data, next_cursor });
+    }
+}
+
+fn no_process(id: &str) -> RpcError {
+    RpcError::invalid_request(format!("no such process: {id}"))
 }
 
 impl Actor for AppServer {
@@ -167,6 +261,7 @@ impl Handler<Disconnected> for AppServer {
 
     fn handle(&mut self, Disconnected(id): Disconnected, _: &mut Context<Self>) {
         if self.connections.remove(&id).is_some() {
+            self.commands.end_all_of(id);
             for entry in self.threads.values() {
                 entry.thread.do_send(Detach(id));
             }
@@ -187,6 +282,19 @@ impl Handler<ThreadOver> for AppServer {
 
     fn handle(&mut self, ThreadOver(id): ThreadOver, _: &mut Context<Self>) {
         self.threads.remove(&id);
+    }
+}
+
+impl Handler<Announce> for AppServer {
+    type Result = ();
+
+    fn handle(&mut self, Announce(notification): Announce, _: &mut Context<Self>) {
+        let mut line = Vec::new();
+        notification_line(&notification, unix_millis(), &mut line);
+        let notes = Notes::one(notification.method(), line, None);
+        for connection in self.connections.values() {
+            connection.do_send(ToClient::Notes(notes.clone()));
+        }
     }
 }
 

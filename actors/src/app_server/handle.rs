@@ -8,6 +8,7 @@ use super::{
 use crate::{
     config::{Config, ConfigSources},
     engine::{EngineHandle, SessionHandle},
+    executor::Runner,
     flow::Credits,
 };
 use actix::{Actor, Addr};
@@ -25,6 +26,8 @@ const LONGEST_LINE: usize = 16 * 1024 * 1024;
 pub struct AppServerOptions {
     /// Where threads run.
     pub engine: EngineHandle,
+    /// How commands of the clients' own are run.
+    pub runner: Arc<dyn Runner>,
     /// The configuration at the start.
     pub config: Arc<Config>,
     /// Where that came from: every new thread reads it again.

@@ -10,7 +10,10 @@ use actix::{Addr, Message};
 use bytes::Bytes;
 use llmx_protocol::{
     ids::{CallId, SessionId},
-    wire::{decision::ReviewDecision, rpc::ClientRequest},
+    wire::{
+        decision::ReviewDecision,
+        rpc::{ClientRequest, ServerNotification},
+    },
 };
 
 /// A client is there.
@@ -57,6 +60,11 @@ pub(crate) struct ThreadReady {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct ThreadOver(pub(crate) SessionId);
+
+/// Something that every client is to hear.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Announce(pub(crate) ServerNotification);
 
 /// Every session that is loaded.
 #[derive(Debug, Message)]

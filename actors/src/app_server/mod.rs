@@ -11,11 +11,15 @@
 
 mod actor;
 mod caller;
+mod commands;
+mod configuration;
 mod connection;
 mod handle;
 mod messages;
 mod settings;
+mod stored;
 mod thread;
+mod threads;
 
 pub use self::{
     actor::AppServer,

@@ -1,6 +1,7 @@
 //! What a thread runs under, as a client chose it.
 
 use crate::config::{Config, ConfigSources, load};
+use llmx_protocol::machine::settings::Settings;
 use llmx_protocol::wire::{
     item::UserInput,
     op::{ConfigureSession, Op, UserTurn},
@@ -47,6 +48,20 @@ impl ThreadSettings {
             sandbox_policy: config.sandbox_policy,
             effort: config.model_reasoning_effort,
             summary: config.model_reasoning_summary,
+        }
+    }
+
+    /// Those of a session that goes on, with what the client wants otherwise.
+    pub(crate) fn recorded(recorded: &Settings, wanted: &Self, params: &ThreadStartParams) -> Self {
+        let now = wanted.clone();
+        Self {
+            cwd: if params.cwd.is_some() { now.cwd } else { recorded.cwd.clone() },
+            model: if params.model.is_some() { now.model } else { recorded.model.clone() },
+            provider: recorded.provider.id.clone(),
+            approval_policy: params.approval_policy.unwrap_or(recorded.approval_policy),
+            sandbox_policy: if params.sandbox.is_some() { now.sandbox_policy } else { recorded.sandbox_policy.clone() },
+            effort: recorded.effort,
+            summary: recorded.summary.unwrap_or_default(),
         }
     }
 

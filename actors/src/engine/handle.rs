@@ -5,14 +5,14 @@ use crate::{
     auth::Accounts,
     flow::Credits,
     outbox::{Outbox, Subscriber},
-    session::{Join, Leave, NoMoreInput, Session, Submit, Unanswered},
+    session::{Join, Leave, NoMoreInput, Session, Submit, TellSettings, Unanswered},
     threads::{NewThread, Opened, Page, Resumed, StoredThread, ThreadError, ThreadQuery, ThreadRef, ThreadStore},
 };
 use actix::{Addr, Handler, Message};
 use dashmap::DashMap;
 use llmx_protocol::{
     ids::{ResponseId, SessionId},
-    machine::settings::Defaults,
+    machine::settings::{Defaults, Settings},
     wire::submission::{BadSubmission, Submission},
 };
 use std::sync::Arc;
@@ -293,6 +293,11 @@ impl SessionHandle {
         // A session that dies of it is no error here: the UI is told.
         let _ = session.send(Submit { submission, credit, unanswered }).await;
         Ok(())
+    }
+
+    /// What the next task runs under; nothing before the session is configured, or when it is closed.
+    pub async fn settings(&self) -> Option<Box<Settings>> {
+        self.session().await.ok()?.send(TellSettings).await.ok()?
     }
 
     /// Says that no more submissions come: the session finishes what was submitted, then ends.

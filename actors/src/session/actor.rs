@@ -1,4 +1,4 @@
-use super::{AdoptedThread, ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit};
+use super::{AdoptedThread, ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit, TellSettings};
 use crate::{
     executor::{Executor, Runner, Sweep, Swept},
     flow::Credit,
@@ -10,8 +10,8 @@ use crate::{
     turn::{Answered, CallsLost, ReplaceExecutor},
 };
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture, WeakRecipient,
-    WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, MessageResult, ResponseActFuture,
+    WeakRecipient, WrapFuture,
 };
 use llmx_protocol::{
     ids::{SessionId, SubmissionId, TaskId},
@@ -323,6 +323,14 @@ impl Handler<Join> for Session {
     fn handle(&mut self, Join { subscriber, attached }: Join, _: &mut Context<Self>) {
         let open = self.machine.open_calls();
         self.parts.family.outbox.do_send(Attach { subscriber, open, attached });
+    }
+}
+
+impl Handler<TellSettings> for Session {
+    type Result = MessageResult<TellSettings>;
+
+    fn handle(&mut self, _: TellSettings, _: &mut Context<Self>) -> MessageResult<TellSettings> {
+        MessageResult(self.machine.settings_in_force().cloned().map(Box::new))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 use actix::Message;
 use llmx_protocol::{
     ids::SessionId,
-    machine::session::SessionEnd,
+    machine::{session::SessionEnd, settings::Settings},
     wire::submission::{BadSubmission, Submission},
 };
 use tokio::sync::oneshot;
@@ -68,3 +68,8 @@ pub struct AdoptedThread {
 /// Which of a session's executors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExecutorId(pub u32);
+
+/// What the next task runs under; nothing before the session is configured.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Box<Settings>>")]
+pub struct TellSettings;

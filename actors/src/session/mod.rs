@@ -6,6 +6,6 @@ mod unanswered;
 
 pub use self::{
     actor::{Session, SessionParts},
-    messages::{AdoptedThread, ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit},
+    messages::{AdoptedThread, ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit, TellSettings},
     unanswered::Unanswered,
 };

@@ -1,13 +1,15 @@
 //! Items of a session as items of the app-server's wire.
 
 use crate::wire::{
+    file_change::FileChange,
     item::{AgentContent, TurnItem},
     parsed_command::ParsedCommand,
     rpc::{
         Millis,
-        item::{CommandAction, ThreadItem},
+        item::{CommandAction, FileUpdateChange, PatchChangeKind, ThreadItem},
     },
 };
+use std::{collections::BTreeMap, path::PathBuf};
 
 pub(super) fn thread_item(item: &TurnItem, started_at: Option<Millis>, completed_at: Option<Millis>) -> ThreadItem {
     let (started_at_ms, completed_at_ms) = (started_at, completed_at);
@@ -52,4 +54,16 @@ pub(super) fn actions(parsed: &[ParsedCommand]) -> Vec<CommandAction> {
         ParsedCommand::Unknown { cmd } => CommandAction::Unknown { command: cmd },
     };
     parsed.iter().map(action).collect()
+}
+
+pub(super) fn file_changes(changes: &BTreeMap<PathBuf, FileChange>) -> Vec<FileUpdateChange> {
+    let change = |(path, change): (&PathBuf, &FileChange)| {
+        let (kind, diff) = match change.clone() {
+            FileChange::Add { content } => (PatchChangeKind::Add, content),
+            FileChange::Delete { content } => (PatchChangeKind::Delete, content),
+            FileChange::Update { unified_diff, move_path } => (PatchChangeKind::Update { move_path }, unified_diff),
+        };
+        FileUpdateChange { path: path.clone(), kind, diff }
+    };
+    changes.iter().map(change).collect()
 }

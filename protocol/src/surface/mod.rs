@@ -1,8 +1,12 @@
 //! Pure translations of a session's events into what other wires say.
 
 mod command_output;
+mod history;
 mod items;
 mod thread;
 mod turn;
 
-pub use self::thread::{Said, Surface};
+pub use self::{
+    history::turns,
+    thread::{Said, Surface},
+};

@@ -4,25 +4,29 @@
 //! task_started            → thread/status/changed, turn/started
 //! item_started/completed  → item/started, item/completed
 //! exec_approval_request   → status, item/started, the request; exec_command_begin then starts no second item
+//! patch_apply_*           → the same with a fileChange; turn_diff → turn/diff/updated
 //! token_count             → thread/tokenUsage/updated, account/rateLimits/updated, when the turn's tools are done
 //! task_complete, error    → status, turn/completed: the last that is said of a turn
 //! ```
 
 use super::{
     items,
-    turn::{OpenCommand, OpenTurn},
+    turn::{OpenCommand, OpenPatch, OpenTurn},
 };
 use crate::{
     ids::{CallId, ItemId, SessionId, SubmissionId},
     wire::{
         decision::ReviewDecision,
-        event::{EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ItemEvent},
+        event::{
+            ApplyPatchApprovalRequest, EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ItemEvent,
+        },
+        file_change::FileChange,
         item::TurnItem,
         op::Op,
         plan::{Plan, StepStatus},
         rpc::{
             Millis, ServerNotification, ServerRequest, account,
-            approval::CommandApprovalParams,
+            approval::{CommandApprovalParams, FileChangeApprovalParams},
             item::{ItemStatus, ThreadItem},
             thread::{
                 ActiveFlag, DeprecationNoticeNotification, ThreadNotification, ThreadStatus,
@@ -32,15 +36,18 @@ use crate::{
             turn::{
                 DeltaNotification, ErrorNotification, ItemCompletedNotification, ItemStartedNotification,
                 PlanStepStatus, ReasoningSummaryPartAddedNotification, ReasoningSummaryTextDeltaNotification,
-                ReasoningTextDeltaNotification, Turn, TurnCompletedNotification, TurnError, TurnPlanStep,
-                TurnPlanUpdatedNotification, TurnStartedNotification, TurnStatus,
+                ReasoningTextDeltaNotification, Turn, TurnCompletedNotification, TurnDiffUpdatedNotification,
+                TurnError, TurnPlanStep, TurnPlanUpdatedNotification, TurnStartedNotification, TurnStatus,
             },
         },
         usage::{RateLimitSnapshot, TokenUsage, TokenUsageInfo},
     },
 };
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// What is to be said to whoever follows the thread.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,6 +170,10 @@ impl Surface {
                 }
             }
             EventMsg::ExecCommandEnd(end) => self.command_ended(end, now, out),
+            EventMsg::ApplyPatchApprovalRequest(request) => self.patch_asks(request, now, out),
+            EventMsg::PatchApplyBegin { call_id, changes, .. } => self.patch_begins(call_id, changes, now, out),
+            EventMsg::PatchApplyEnd { call_id, success, .. } => self.patch_ended(call_id, *success, now, out),
+            EventMsg::TurnDiff { unified_diff } => self.diff(unified_diff, out),
             EventMsg::PlanUpdate(plan) => self.plan(plan, out),
             EventMsg::TokenCount { info, rate_limits } => {
                 if let Some(turn) = &mut self.turn {
@@ -449,6 +460,71 @@ impl Surface {
         }
     }
 
+    fn patch_asks(&mut self, request: &ApplyPatchApprovalRequest, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let call = request.call_id.clone();
+        let patch = OpenPatch { changes: items::file_changes(&request.changes), started_at: now };
+        let item = patch.item(&call, ItemStatus::InProgress, None);
+        let question = Question {
+            call: call.clone(),
+            turn: turn.id.clone(),
+            request: ServerRequest::FileChangeApproval(FileChangeApprovalParams {
+                thread_id: self.thread.clone(),
+                turn_id: turn.id.clone(),
+                item_id: call.clone(),
+                started_at_ms: now,
+                reason: request.reason.clone(),
+                grant_root: None,
+            }),
+        };
+        turn.patches.insert(call, patch);
+        self.start_item(item, now, out);
+        let first = self.questions.is_empty();
+        self.questions.push(question.clone());
+        if first {
+            self.tell_status(out);
+        }
+        out.push(Said::Ask(question.call, question.request));
+    }
+
+    fn patch_begins(
+        &mut self,
+        call: &CallId,
+        changes: &BTreeMap<PathBuf, FileChange>,
+        now: Millis,
+        out: &mut Vec<Said>,
+    ) {
+        self.settle(call, out);
+        let Some(turn) = self.turn.as_mut().filter(|turn| !turn.patches.contains_key(call)) else {
+            return;
+        };
+        let patch = OpenPatch { changes: items::file_changes(changes), started_at: now };
+        let item = patch.item(call, ItemStatus::InProgress, None);
+        turn.patches.insert(call.clone(), patch);
+        self.start_item(item, now, out);
+    }
+
+    fn patch_ended(&mut self, call: &CallId, success: bool, now: Millis, out: &mut Vec<Said>) {
+        let ended = self.turn.as_mut().and_then(|turn| turn.patches.remove(call));
+        if let Some(patch) = ended {
+            let status = if success { ItemStatus::Completed } else { ItemStatus::Failed };
+            self.complete_item(patch.item(call, status, Some(now)), now, out);
+        }
+    }
+
+    fn diff(&self, diff: &str, out: &mut Vec<Said>) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        out.push(Said::Notify(ServerNotification::TurnDiffUpdated(TurnDiffUpdatedNotification {
+            thread_id: self.thread.clone(),
+            turn_id: turn.id.clone(),
+            diff: diff.to_owned(),
+        })));
+    }
+
     /// A person answered; gives back what the session is to be told. Nothing, if nothing was asked.
     #[must_use]
     pub fn decide(&mut self, call: &CallId, decision: ReviewDecision, now: Millis, out: &mut Vec<Said>) -> Option<Op> {
@@ -515,7 +591,7 @@ fn token_usage(info: &TokenUsageInfo) -> ThreadTokenUsage {
         total_tokens: usage.total_tokens,
         input_tokens: usage.input_tokens,
         cached_input_tokens: usage.cached_input_tokens,
-        cache_write_input_tokens: 0,
+        cache_write_input_tokens: usage.cache_write_input_tokens,
         output_tokens: usage.output_tokens,
         reasoning_output_tokens: usage.reasoning_output_tokens,
     };

@@ -1,5 +1,5 @@
 use super::{
-    PATIENCE, Workspace,
+    PATIENCE, Remains, Workspace,
     processes::{self, Memory, Process},
 };
 use serde_json::{Value, json};
@@ -196,6 +196,15 @@ impl Client {
                 return messages;
             }
         }
+    }
+
+    /// Ends the input; llmx must then leave well. Gives back its home and where it worked.
+    pub async fn leaves(mut self) -> Remains {
+        let elsewhere = TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made");
+        let home = std::mem::replace(&mut self.home, elsewhere);
+        let workspace = std::mem::replace(&mut self.workspace, Workspace::empty());
+        self.ends_with(0).await;
+        Remains { home, workspace }
     }
 
     /// Ends the input and gives back everything that still comes; llmx must then leave with this code.

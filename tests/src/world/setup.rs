@@ -102,7 +102,7 @@ impl Setup {
         self
     }
 
-    /// Where another llmx worked and kept what it remembers, until it died.
+    /// Where another llmx worked and kept what it remembers, until it died or left.
     #[must_use]
     pub fn in_place_of(mut self, dead: Remains) -> Self {
         self.workspace = dead.workspace;

@@ -160,6 +160,15 @@ async fn an_approval_is_declined() {
 }
 
 #[tokio::test]
+async fn a_patch_is_accepted() {
+    let patch = "*** Begin Patch\n*** Add File: patched.txt\n+patched by the mock\n*** End Patch\n";
+    let arguments = json!({"input": patch}).to_string();
+    let calls = Response::of("resp_1").calls("call_1", "apply_patch", &arguments).completed();
+    let said = Response::of("resp_2").says(&["Patch ", "applied."]).completed();
+    check("patch_accept", [calls, said], "'read-only'").await;
+}
+
+#[tokio::test]
 async fn a_command_is_interrupted() {
     let runs = Response::of("resp_1").runs_script("call_1", "echo long-start; sleep 1000; echo long-end").completed();
     check("interrupt_command", [runs, hello("resp_2")], "'danger-full-access'").await;

@@ -66,6 +66,9 @@ impl Connection {
     }
 
     fn note(&mut self, notes: Notes, context: &mut Context<Self>) {
+        if self.machine.client().is_none() {
+            return;
+        }
         if self.machine.wants_everything() {
             return self.send(notes.lines, notes.credit, context);
         }

@@ -37,6 +37,14 @@ pub(crate) struct Notes {
     pub(crate) credit: Option<Credit>,
 }
 
+impl Notes {
+    /// A single one.
+    pub(crate) fn one(method: &'static str, line: Vec<u8>, credit: Option<Credit>) -> Self {
+        let parts = Arc::from([(method, line.len())]);
+        Self { lines: Bytes::from(line), parts, credit }
+    }
+}
+
 /// For the client.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

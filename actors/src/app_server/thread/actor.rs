@@ -1,8 +1,9 @@
 use super::{
+    beginning::Beginning,
     followers::Followers,
-    messages::{Decide, Detach, Ended, Heard, Opened, ThreadCall},
+    messages::{Decide, Detach, Ended, Heard, Joined, Kept, Look, Opened, Renamed, ThreadCall},
+    review,
     shown::{self, Facts},
-    subscriber::ToThread,
 };
 use crate::{
     app_server::{
@@ -10,35 +11,41 @@ use crate::{
         caller::Caller,
         messages::{ThreadOver, ThreadReady},
         settings::ThreadSettings,
-        unix_millis,
+        stored, unix_millis,
     },
     engine::{EngineHandle, SessionHandle},
     flow::Credit,
+    threads::{StoredThread, ThreadError, ThreadRef},
 };
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WeakAddr, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WeakAddr, WrapFuture};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
     surface::{Said, Surface},
     wire::{
         decision::ReviewDecision,
         event::EventMsg,
+        item::UserInput,
         op::Op,
         rpc::{
             Empty, RpcError, ServerNotification, method,
-            thread::{Thread, ThreadStartParams, ThreadStartedNotification},
+            thread::{
+                ReviewStartResponse, ReviewTarget, Thread, ThreadStartedNotification, ThreadUnsubscribeResponse,
+                UnsubscribeStatus,
+            },
             turn::{Turn, TurnInterruptParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnSteerResponse},
         },
         submission::Submission,
     },
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 /// What a loaded thread is made of.
 pub(crate) struct ThreadParts {
     pub(crate) engine: EngineHandle,
     pub(crate) server: WeakAddr<AppServer>,
+    /// What the client wants, and what is configured where it says nothing.
     pub(crate) settings: ThreadSettings,
-    pub(crate) params: ThreadStartParams,
+    pub(crate) beginning: Beginning,
     pub(crate) originator: String,
     /// Whoever wanted it; answered when the session is configured.
     pub(crate) caller: Caller,
@@ -61,12 +68,14 @@ pub struct LoadedThread {
 
 /// Before the session is configured.
 struct Starting {
-    params: ThreadStartParams,
+    beginning: Beginning,
     caller: Caller,
 }
 
 enum Queued {
     Turn { params: Box<TurnStartParams>, caller: Caller },
+    Compact(Caller),
+    Review(ReviewTarget, Caller),
     Op(Op),
 }
 
@@ -77,7 +86,7 @@ impl LoadedThread {
             id: SessionId::default(),
             forked_from: None,
             preview: String::new(),
-            ephemeral: parts.params.ephemeral.unwrap_or_default(),
+            ephemeral: parts.beginning.settings().ephemeral.unwrap_or_default(),
             created_at: now,
             updated_at: now,
             path: None,
@@ -92,19 +101,28 @@ impl LoadedThread {
             session: None,
             surface: Surface::new(SessionId::default()),
             followers: Followers::default(),
-            starting: Some(Starting { params: parts.params, caller: parts.caller }),
+            starting: Some(Starting { beginning: parts.beginning, caller: parts.caller }),
             queue: VecDeque::new(),
             submitting: false,
         }
     }
 
     fn open(&self, context: &mut Context<Self>) {
-        let (engine, subscriber) = (self.engine.clone(), Box::new(ToThread(context.address())));
-        let opening = async move { engine.open_session(subscriber).await };
-        context.spawn(opening.into_actor(self).map(|opened, _, context| match opened {
-            Ok(session) => context.address().do_send(Opened(session)),
-            Err(_) => context.stop(),
+        let Some(Starting { beginning, .. }) = &self.starting else {
+            return;
+        };
+        let opening = beginning.clone().open(self.engine.clone(), context.address());
+        context.spawn(opening.into_actor(self).map(|opened, thread, context| match opened {
+            Ok(opened) => context.address().do_send(opened),
+            Err(error) => thread.not_opened(&error, context),
         }));
+    }
+
+    fn not_opened(&mut self, error: &ThreadError, context: &mut Context<Self>) {
+        if let Some(Starting { beginning, caller }) = self.starting.take() {
+            caller.refuse(&stored::refusal(beginning.of().unwrap_or(&self.facts.id), error));
+        }
+        context.stop();
     }
 
     fn shown(&self) -> Thread {
@@ -113,14 +131,86 @@ impl LoadedThread {
 
     /// The session took its settings: now the thread is there.
     fn ready(&mut self) {
-        let Some(Starting { caller, .. }) = self.starting.take() else {
+        let is_new = |starting: &mut Starting| matches!(starting.beginning, Beginning::New(_));
+        let Some(Starting { caller, .. }) = self.starting.take_if(is_new) else {
             return;
         };
-        let thread = self.shown();
         self.followers.add(caller.connection, caller.client.clone());
-        caller.answer(method::ThreadStart, &shown::session(thread.clone(), &self.settings));
-        let started = ServerNotification::ThreadStarted(Box::new(ThreadStartedNotification { thread }));
-        self.tell(vec![Said::Notify(started)], None);
+        caller.answer(method::ThreadStart, &shown::session(self.shown(), &self.settings));
+        self.tell_started();
+    }
+
+    fn tell_started(&self) {
+        let params = ThreadStartedNotification { thread: self.shown() };
+        self.tell(vec![Said::Notify(ServerNotification::ThreadStarted(Box::new(params)))], None);
+    }
+
+    /// The session goes on with what was kept.
+    fn goes_on(&mut self, Kept { thread, settings }: Kept) {
+        let Some(Starting { beginning, caller }) = self.starting.take() else {
+            return;
+        };
+        self.remember(&thread);
+        if let Some(recorded) = settings {
+            self.settings = ThreadSettings::recorded(&recorded, &self.settings, beginning.settings());
+        }
+        self.followers.add(caller.connection, caller.client.clone());
+        let turns = stored::turns_of(&thread);
+        match beginning {
+            Beginning::New(_) => {}
+            Beginning::Resumed(params) => {
+                let turns = if params.exclude_turns { Vec::new() } else { turns };
+                caller.answer(method::ThreadResume, &shown::resumed(self.shown(), turns, &self.settings));
+            }
+            Beginning::Forked(params) => {
+                self.facts.forked_from = Some(params.thread_id);
+                let turns = if params.exclude_turns { Vec::new() } else { turns };
+                let shown = Thread { turns, ..self.shown() };
+                caller.answer(method::ThreadFork, &shown::session(shown, &self.settings));
+                self.tell_started();
+            }
+        }
+    }
+
+    fn remember(&mut self, StoredThread { summary, .. }: &StoredThread) {
+        let millis = |since: Duration| i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        self.facts.preview.clone_from(&summary.preview);
+        self.facts.name.clone_from(&summary.name);
+        self.facts.created_at = millis(summary.created_at);
+        self.facts.updated_at = millis(summary.updated_at);
+        self.facts.path.clone_from(&summary.path);
+    }
+
+    /// Someone else wants to follow: what was kept first.
+    fn join(&mut self, exclude_turns: bool, caller: Caller, context: &mut Context<Self>) {
+        if exclude_turns {
+            return self.joined(Joined { turns: Vec::new(), caller });
+        }
+        let (engine, id) = (self.engine.clone(), self.facts.id.clone());
+        let reading = async move { engine.read_thread(ThreadRef::Id(id)).await };
+        context.spawn(reading.into_actor(self).map(|stored, thread, _| {
+            let turns = stored.map_or_else(|_| Vec::new(), |stored| stored::turns_of(&stored));
+            thread.joined(Joined { turns, caller });
+        }));
+    }
+
+    /// The open questions come right behind the answer.
+    fn joined(&mut self, Joined { turns, caller }: Joined) {
+        let (connection, client) = (caller.connection, caller.client.clone());
+        caller.answer(method::ThreadResume, &shown::resumed(self.shown(), turns, &self.settings));
+        self.followers.add(connection, client);
+        for (call, request) in self.surface.questions() {
+            self.followers.ask_one(connection, &self.facts.id, call, request.clone());
+        }
+    }
+
+    fn unsubscribe(&mut self, caller: Caller) {
+        let status = if self.followers.remove(caller.connection) {
+            UnsubscribeStatus::Unsubscribed
+        } else {
+            UnsubscribeStatus::NotSubscribed
+        };
+        caller.answer(method::ThreadUnsubscribe, &ThreadUnsubscribeResponse { status });
     }
 
     fn tell(&self, said: Vec<Said>, credit: Option<&Credit>) {
@@ -172,6 +262,12 @@ impl LoadedThread {
         let (id, op) = match next {
             Queued::Op(op) => (new_id(), op),
             Queued::Turn { params, caller } => self.turn_op(*params, caller),
+            Queued::Compact(caller) => {
+                let id = self.expect_turn(&caller);
+                caller.answer(method::ThreadCompactStart, &Empty {});
+                (id, Op::Compact)
+            }
+            Queued::Review(target, caller) => self.review_op(&target, caller),
         };
         self.submitting = true;
         self.submit(id, op, context, |thread, context| {
@@ -181,13 +277,27 @@ impl LoadedThread {
     }
 
     fn turn_op(&mut self, params: TurnStartParams, caller: Caller) -> (SubmissionId, Op) {
-        let id = new_id();
-        self.surface.expect(id.clone());
+        let id = self.expect_turn(&caller);
         self.settings = self.settings.changed_by(&params);
-        self.followers.add(caller.connection, caller.client.clone());
         caller.answer(method::TurnStart, &TurnStartResponse { turn: Turn::asked(id.clone()) });
         let items = params.input.into_iter().map(Into::into).collect();
         (id, self.settings.user_turn(items, params.output_schema))
+    }
+
+    /// Whoever starts a turn follows it.
+    fn expect_turn(&mut self, caller: &Caller) -> SubmissionId {
+        let id = new_id();
+        self.surface.expect(id.clone());
+        self.followers.add(caller.connection, caller.client.clone());
+        id
+    }
+
+    fn review_op(&mut self, target: &ReviewTarget, caller: Caller) -> (SubmissionId, Op) {
+        let id = self.expect_turn(&caller);
+        let turn = Turn::asked(id.clone());
+        let response = ReviewStartResponse { turn, review_thread_id: self.facts.id.clone() };
+        caller.answer(method::ReviewStart, &response);
+        (id, self.settings.user_turn(vec![UserInput::Text { text: review::prompt(target) }], None))
     }
 
     fn submit(
@@ -270,14 +380,17 @@ impl Actor for LoadedThread {
 impl Handler<Opened> for LoadedThread {
     type Result = ();
 
-    fn handle(&mut self, Opened(session): Opened, context: &mut Context<Self>) {
+    fn handle(&mut self, Opened { session, kept }: Opened, context: &mut Context<Self>) {
         self.facts.id = session.id.clone();
         self.surface = Surface::new(session.id.clone());
         self.session = Some(session.clone());
         if let Some(server) = self.server.upgrade() {
             server.do_send(ThreadReady { id: session.id.clone(), thread: context.address(), session });
         }
-        let op = self.starting.as_ref().map(|starting| self.settings.configure(&starting.params));
+        if let Some(kept) = kept {
+            return self.goes_on(kept);
+        }
+        let op = self.starting.as_ref().map(|starting| self.settings.configure(starting.beginning.settings()));
         if let Some(op) = op {
             self.submit(new_id(), op, context, |_, _| {});
         }
@@ -292,6 +405,16 @@ impl Handler<ThreadCall> for LoadedThread {
             ThreadCall::Start(params, caller) => self.start_turn(params, caller, context),
             ThreadCall::Interrupt(params, caller) => self.interrupt(&params, caller, context),
             ThreadCall::Steer(params, caller) => self.steer(params, caller, context),
+            ThreadCall::Compact(caller) => {
+                self.queue.push_back(Queued::Compact(caller));
+                self.submit_next(context);
+            }
+            ThreadCall::Review(target, caller) => {
+                self.queue.push_back(Queued::Review(target, caller));
+                self.submit_next(context);
+            }
+            ThreadCall::Join(params, caller) => self.join(params.exclude_turns, caller, context),
+            ThreadCall::Unsubscribe(caller) => self.unsubscribe(caller),
         }
     }
 }
@@ -313,6 +436,22 @@ impl Handler<Decide> for LoadedThread {
 
     fn handle(&mut self, decide: Decide, context: &mut Context<Self>) {
         self.decide(decide, context);
+    }
+}
+
+impl Handler<Look> for LoadedThread {
+    type Result = MessageResult<Look>;
+
+    fn handle(&mut self, _: Look, _: &mut Context<Self>) -> MessageResult<Look> {
+        MessageResult(self.shown())
+    }
+}
+
+impl Handler<Renamed> for LoadedThread {
+    type Result = ();
+
+    fn handle(&mut self, Renamed(name): Renamed, _: &mut Context<Self>) {
+        self.facts.name = name;
     }
 }
 

@@ -35,8 +35,19 @@ impl Followers {
         }
     }
 
-    pub(super) fn remove(&mut self, id: ConnectionId) {
+    /// Whether it was one.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
+        let before = self.list.len();
         self.list.retain(|follower| follower.id != id);
+        self.list.len() < before
+    }
+
+    /// Asks someone who comes late.
+    pub(super) fn ask_one(&self, id: ConnectionId, thread: &SessionId, call: &CallId, request: ServerRequest) {
+        if let Some(follower) = self.list.iter().find(|follower| follower.id == id) {
+            let (thread, call, request) = (thread.clone(), call.clone(), Arc::new(request));
+            follower.client.do_send(ToClient::Ask { thread, call, request });
+        }
     }
 
     pub(super) fn nobody(&self) -> bool {

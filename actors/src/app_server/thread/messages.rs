@@ -4,13 +4,18 @@ use crate::{
     app_server::{caller::Caller, connection::ConnectionId},
     engine::SessionHandle,
     outbox::Delivery,
+    threads::StoredThread,
 };
 use actix::Message;
 use llmx_protocol::{
     ids::CallId,
+    machine::settings::Settings,
     wire::{
         decision::ReviewDecision,
-        rpc::turn::{TurnInterruptParams, TurnStartParams, TurnSteerParams},
+        rpc::{
+            thread::{ReviewTarget, Thread, ThreadResumeParams},
+            turn::{Turn, TurnInterruptParams, TurnStartParams, TurnSteerParams},
+        },
     },
 };
 
@@ -28,7 +33,25 @@ pub(crate) enum ThreadCall {
     Interrupt(TurnInterruptParams, Caller),
     /// Say something to the turn that runs.
     Steer(TurnSteerParams, Caller),
+    /// Sum the conversation up.
+    Compact(Caller),
+    /// Start a turn that reviews.
+    Review(ReviewTarget, Caller),
+    /// Join those who follow it.
+    Join(Box<ThreadResumeParams>, Caller),
+    /// Follow it no more.
+    Unsubscribe(Caller),
 }
+
+/// How the thread is, without its turns.
+#[derive(Debug, Message)]
+#[rtype(result = "Thread")]
+pub(crate) struct Look;
+
+/// It has another name.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Renamed(pub(crate) Option<String>);
 
 /// A client decided.
 #[derive(Debug, Message)]
@@ -43,10 +66,28 @@ pub(crate) struct Decide {
 #[rtype(result = "()")]
 pub(crate) struct Detach(pub(crate) ConnectionId);
 
-/// The session is there.
+/// The session is there; with what was kept of its thread, where it is not new.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Opened(pub(super) SessionHandle);
+pub(super) struct Opened {
+    pub(super) session: SessionHandle,
+    pub(super) kept: Option<Kept>,
+}
+
+/// A thread that goes on.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) thread: StoredThread,
+    /// What its session runs under.
+    pub(super) settings: Option<Box<Settings>>,
+}
+
+/// What was kept of the thread, for a client that joins.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub(super) turns: Vec<Turn>,
+    pub(super) caller: Caller,
+}
 
 /// The session says something.
 #[derive(Debug, Message)]

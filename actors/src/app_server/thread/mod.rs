@@ -1,13 +1,16 @@
 //! A session with everyone who follows it: the shell around [`surface`](llmx_protocol::surface).
 
 mod actor;
+mod beginning;
 mod followers;
 mod messages;
+mod review;
 mod shown;
 mod subscriber;
 
 pub use self::actor::LoadedThread;
 pub(super) use self::{
     actor::ThreadParts,
-    messages::{Decide, Detach, ThreadCall, ThreadNumber},
+    beginning::Beginning,
+    messages::{Decide, Detach, Look, Renamed, ThreadCall, ThreadNumber},
 };

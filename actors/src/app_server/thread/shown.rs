@@ -3,7 +3,13 @@
 use crate::app_server::settings::ThreadSettings;
 use llmx_protocol::{
     ids::SessionId,
-    wire::rpc::thread::{Thread, ThreadEnvironment, ThreadSession, ThreadStatus},
+    wire::rpc::{
+        thread::{
+            CollaborationMode, CollaborationSettings, Thread, ThreadEnvironment, ThreadResumeResponse, ThreadSession,
+            ThreadStatus,
+        },
+        turn::Turn,
+    },
 };
 use serde_json::Value;
 use std::path::PathBuf;
@@ -64,6 +70,23 @@ pub(super) fn thread(facts: &Facts, settings: &ThreadSettings, status: ThreadSta
         name: facts.name.clone(),
         daybreak_enabled: (),
         turns: Vec::new(),
+    }
+}
+
+pub(super) fn resumed(thread: Thread, turns: Vec<Turn>, settings: &ThreadSettings) -> ThreadResumeResponse {
+    ThreadResumeResponse {
+        session: session(Thread { turns, ..thread }, settings),
+        collaboration_mode: CollaborationMode {
+            mode: "default".to_owned(),
+            settings: CollaborationSettings {
+                model: settings.model.clone(),
+                reasoning_effort: settings.effort,
+                developer_instructions: None,
+            },
+        },
+        initial_turns_page: (),
+        turns_backwards_cursor: None,
+        items_backwards_cursor: None,
     }
 }
 

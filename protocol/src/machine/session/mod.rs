@@ -243,6 +243,12 @@ impl Session {
         self.approvals.list().map(|(id, question)| (id.clone(), question.request.call_id().clone())).collect()
     }
 
+    /// What the next task runs under, once the session is configured.
+    #[must_use]
+    pub fn settings_in_force(&self) -> Option<&Settings> {
+        self.memory.settings.as_ref()
+    }
+
     /// The task that runs.
     #[must_use]
     pub fn running_task(&self) -> Option<TaskId> {

@@ -1,6 +1,6 @@
 //! The one table of the client's requests. Dispatch, types and schemas come from it.
 
-use super::{Empty, RpcError, account, envelope::is_object, handshake, thread, turn};
+use super::{Empty, RpcError, account, command, configuration, envelope::is_object, handshake, thread, turn};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -79,12 +79,60 @@ methods! {
     Initialize = "initialize" (handshake::InitializeParams) -> handshake::InitializeResponse;
     /// Makes a thread.
     ThreadStart = "thread/start" (Box<thread::ThreadStartParams>) -> thread::ThreadSession;
+    /// Goes on with a thread.
+    ThreadResume = "thread/resume" (Box<thread::ThreadResumeParams>) -> thread::ThreadResumeResponse;
+    /// Makes a thread of what another one holds.
+    ThreadFork = "thread/fork" (Box<thread::ThreadForkParams>) -> thread::ThreadSession;
+    /// Pages through the threads that are kept.
+    ThreadList = "thread/list" (thread::ThreadListParams) -> thread::ThreadListResponse;
+    /// Looks at a thread.
+    ThreadRead = "thread/read" (thread::ThreadReadParams) -> thread::ThreadResponse;
+    /// Puts a thread away.
+    ThreadArchive = "thread/archive" (thread::ThreadParams) -> Empty;
+    /// Takes a thread out again.
+    ThreadUnarchive = "thread/unarchive" (thread::ThreadParams) -> thread::ThreadResponse;
+    /// Forgets a thread.
+    ThreadDelete = "thread/delete" (thread::ThreadParams) -> Empty;
+    /// Gives a thread a name.
+    ThreadSetName = "thread/name/set" (thread::ThreadSetNameParams) -> Empty;
+    /// The threads that are loaded.
+    ThreadLoadedList = "thread/loaded/list" (thread::PageParams) -> thread::ThreadLoadedListResponse;
+    /// Follows a thread no more.
+    ThreadUnsubscribe = "thread/unsubscribe" (thread::ThreadParams) -> thread::ThreadUnsubscribeResponse;
+    /// Sums a conversation up to make room.
+    ThreadCompactStart = "thread/compact/start" (thread::ThreadParams) -> Empty;
+    /// Pages through the turns of a thread.
+    ThreadTurnsList = "thread/turns/list" (thread::HistoryParams) -> thread::ThreadTurnsListResponse;
+    /// Pages through the items of a thread.
+    ThreadItemsList = "thread/items/list" (thread::HistoryParams) -> thread::ThreadItemsListResponse;
+    /// Starts a turn that reviews changes.
+    ReviewStart = "review/start" (thread::ReviewStartParams) -> thread::ReviewStartResponse;
     /// Says something to a thread.
     TurnStart = "turn/start" (Box<turn::TurnStartParams>) -> turn::TurnStartResponse;
     /// Ends the turn that runs.
     TurnInterrupt = "turn/interrupt" (turn::TurnInterruptParams) -> Empty;
     /// Says something to the turn that runs.
     TurnSteer = "turn/steer" (turn::TurnSteerParams) -> turn::TurnSteerResponse;
+    /// The models.
+    ModelList = "model/list" (thread::PageParams) -> configuration::ModelListResponse;
+    /// The providers of models.
+    ModelProviderList = "modelProvider/list" (configuration::AnyParams) -> configuration::ModelProviderListResponse;
+    /// The configuration as it now is.
+    ConfigRead = "config/read" (configuration::ConfigReadParams) -> configuration::ConfigReadResponse;
+    /// Named sets of permissions: llmx has none.
+    PermissionProfileList = "permissionProfile/list" (configuration::AnyParams) -> configuration::EmptyListResponse;
+    /// MCP servers: llmx has none.
+    McpServerStatusList = "mcpServerStatus/list" (configuration::AnyParams) -> configuration::EmptyListResponse;
+    /// Skills: llmx has none.
+    SkillsList = "skills/list" (configuration::SkillsListParams) -> configuration::SkillsListResponse;
+    /// Runs a command of the client's own.
+    CommandExec = "command/exec" (Box<command::CommandExecParams>) -> command::CommandExecResponse;
+    /// Ends such a command.
+    CommandExecTerminate = "command/exec/terminate" (command::CommandExecProcessParams) -> Empty;
+    /// Writes to such a command.
+    CommandExecWrite = "command/exec/write" (command::CommandExecProcessParams) -> Empty;
+    /// Resizes the terminal of such a command.
+    CommandExecResize = "command/exec/resize" (command::CommandExecProcessParams) -> Empty;
     /// Who is logged in.
     AccountRead = "account/read" (account::AccountReadParams) -> account::AccountReadResponse;
 }

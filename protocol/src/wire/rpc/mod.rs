@@ -27,6 +27,8 @@ macro_rules! optional_params {
 
 pub mod account;
 pub mod approval;
+pub mod command;
+pub mod configuration;
 mod envelope;
 pub mod handshake;
 pub mod item;

@@ -1,6 +1,6 @@
 //! The table of the server's notifications.
 
-use super::{account, thread, turn};
+use super::{account, command, thread, turn};
 
 macro_rules! notifications {
     ($($(#[$doc:meta])* $name:ident = $method:literal ($params:ty);)*) => {
@@ -32,6 +32,14 @@ notifications! {
     ThreadStatusChanged = "thread/status/changed" (thread::ThreadStatusChangedNotification);
     /// A thread is over.
     ThreadClosed = "thread/closed" (thread::ThreadNotification);
+    /// A thread was put away.
+    ThreadArchived = "thread/archived" (thread::ThreadNotification);
+    /// A thread was taken out again.
+    ThreadUnarchived = "thread/unarchived" (thread::ThreadNotification);
+    /// A thread was forgotten.
+    ThreadDeleted = "thread/deleted" (thread::ThreadNotification);
+    /// A thread has another name.
+    ThreadNameUpdated = "thread/name/updated" (thread::ThreadNameUpdatedNotification);
     /// Tokens used so far.
     ThreadTokenUsageUpdated = "thread/tokenUsage/updated" (thread::ThreadTokenUsageUpdatedNotification);
     /// A turn began.
@@ -64,6 +72,8 @@ notifications! {
     Warning = "warning" (thread::WarningNotification);
     /// Something that the client uses will go away.
     DeprecationNotice = "deprecationNotice" (thread::DeprecationNoticeNotification);
+    /// A command of the client's own says something.
+    CommandExecOutputDelta = "command/exec/outputDelta" (command::CommandExecOutputDeltaNotification);
     /// What a server said of the caller's limits.
     RateLimitsUpdated = "account/rateLimits/updated" (account::RateLimitsUpdatedNotification);
 }

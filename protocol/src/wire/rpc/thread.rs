@@ -1,8 +1,13 @@
 //! Threads.
 
-use super::{Null, Seconds, policy::SandboxMode, policy::SandboxPolicy, turn::Turn};
+use super::{
+    Null, Seconds,
+    item::ThreadItem,
+    policy::{SandboxMode, SandboxPolicy},
+    turn::{ItemsView, Turn},
+};
 use crate::{
-    ids::{SessionId, SubmissionId},
+    ids::{ResponseId, SessionId, SubmissionId},
     wire::policy::{AskForApproval, ReasoningEffort},
 };
 use serde::{Deserialize, Serialize};
@@ -179,7 +184,7 @@ wire! {
         pub input_tokens: i64,
         /// The part of it that the server had cached.
         pub cached_input_tokens: i64,
-        /// Not known to llmx: 0.
+        /// The part of it that the server put into its cache.
         pub cache_write_input_tokens: i64,
         /// What the model wrote.
         pub output_tokens: i64,
@@ -259,5 +264,296 @@ optional_params! {
         pub developer_instructions: Option<String>,
         /// Whether it is kept in memory only.
         pub ephemeral: Option<bool>,
+    }
+}
+
+wire! {
+    /// Params of methods that only name a thread.
+    pub struct ThreadParams {
+        /// Which.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+    }
+
+    /// Params of `thread/resume`. What is given replaces the thread's own settings.
+    pub struct ThreadResumeParams {
+        /// Which.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+        /// Its file, instead of its id.
+        #[serde(default)]
+        pub path: Option<PathBuf>,
+        /// Whether its turns are left out of the answer.
+        #[serde(default)]
+        pub exclude_turns: bool,
+        /// Settings.
+        #[serde(flatten)]
+        pub settings: ThreadStartParams,
+    }
+
+    /// Params of `thread/fork`.
+    pub struct ThreadForkParams {
+        /// Which.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+        /// Its file, instead of its id.
+        #[serde(default)]
+        pub path: Option<PathBuf>,
+        /// The bookmark up to which it is copied; all of it without. A member of llmx's own.
+        #[serde(default)]
+        pub last_response_id: Option<ResponseId>,
+        /// Whether its turns are left out of the answer.
+        #[serde(default)]
+        pub exclude_turns: bool,
+        /// Settings.
+        #[serde(flatten)]
+        pub settings: ThreadStartParams,
+    }
+
+    /// Result of `thread/resume`.
+    pub struct ThreadResumeResponse {
+        /// The thread and its settings.
+        #[serde(flatten)]
+        pub session: ThreadSession,
+        /// How the model works with the user: in llmx's one way.
+        pub collaboration_mode: CollaborationMode,
+        /// Not known to llmx: the turns are in the thread.
+        pub initial_turns_page: Null,
+        /// Where to read turns backwards from.
+        pub turns_backwards_cursor: Option<String>,
+        /// Where to read items backwards from.
+        pub items_backwards_cursor: Option<String>,
+    }
+
+    /// How the model works with the user.
+    pub struct CollaborationMode {
+        /// `default`.
+        pub mode: String,
+        /// Of that mode.
+        pub settings: CollaborationSettings,
+    }
+
+    /// Result of `thread/list`.
+    pub struct ThreadListResponse {
+        /// Newest first, without their turns.
+        pub data: Vec<Thread>,
+        /// What the user has read: llmx does not know.
+        pub read_states: BTreeMap<String, Value>,
+        /// For the next page.
+        pub next_cursor: Option<String>,
+        /// Not known to llmx.
+        pub backwards_cursor: Null,
+    }
+
+    /// Result of `thread/read` and `thread/unarchive`.
+    pub struct ThreadResponse {
+        /// The thread.
+        pub thread: Thread,
+    }
+
+    /// Params of `thread/read`.
+    pub struct ThreadReadParams {
+        /// Which.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+        /// Whether its turns are wanted.
+        #[serde(default)]
+        pub include_turns: bool,
+    }
+
+    /// Params of `thread/name/set`.
+    pub struct ThreadSetNameParams {
+        /// Which.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+        /// What its user calls it; empty takes the name away.
+        pub name: String,
+    }
+
+    /// Params of `thread/name/updated`.
+    pub struct ThreadNameUpdatedNotification {
+        /// Which.
+        pub thread_id: SessionId,
+        /// What its user calls it.
+        pub thread_name: Option<String>,
+    }
+
+    /// Result of `thread/loaded/list`.
+    pub struct ThreadLoadedListResponse {
+        /// Their ids.
+        pub data: Vec<SessionId>,
+        /// For the next page.
+        pub next_cursor: Option<String>,
+    }
+
+    /// Result of `thread/unsubscribe`.
+    pub struct ThreadUnsubscribeResponse {
+        /// Whether there was anything to do.
+        pub status: UnsubscribeStatus,
+    }
+
+    /// Params of `thread/turns/list` and `thread/items/list`.
+    pub struct HistoryParams {
+        /// Which.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+        /// Of items: only those of this turn.
+        #[serde(default)]
+        pub turn_id: Option<SubmissionId>,
+        /// From the page before.
+        #[serde(default)]
+        pub cursor: Option<String>,
+        /// How many at most.
+        #[serde(default)]
+        pub limit: Option<u32>,
+        /// Which end comes first.
+        #[serde(default)]
+        pub sort_direction: Option<SortDirection>,
+        /// Of turns: how many of their items.
+        #[serde(default)]
+        pub items_view: Option<ItemsView>,
+    }
+
+    /// Result of `thread/turns/list`.
+    pub struct ThreadTurnsListResponse {
+        /// The turns.
+        pub data: Vec<Turn>,
+        /// For the next page.
+        pub next_cursor: Option<String>,
+        /// To turn round.
+        pub backwards_cursor: Option<String>,
+    }
+
+    /// An item with its turn.
+    pub struct ThreadItemEntry {
+        /// The item.
+        pub item: ThreadItem,
+        /// Its turn.
+        pub turn_id: SubmissionId,
+    }
+
+    /// Result of `thread/items/list`.
+    pub struct ThreadItemsListResponse {
+        /// The items.
+        pub data: Vec<ThreadItemEntry>,
+        /// For the next page.
+        pub next_cursor: Option<String>,
+        /// To turn round.
+        pub backwards_cursor: Option<String>,
+    }
+
+    /// Params of `review/start`.
+    pub struct ReviewStartParams {
+        /// Where.
+        #[serde(alias = "thread_id")]
+        pub thread_id: SessionId,
+        /// What is to be looked at.
+        pub target: ReviewTarget,
+    }
+
+    /// Result of `review/start`.
+    pub struct ReviewStartResponse {
+        /// The turn that reviews.
+        pub turn: Turn,
+        /// The thread that it runs in.
+        pub review_thread_id: SessionId,
+    }
+}
+
+/// What a mode works with; snake case inside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CollaborationSettings {
+    /// The model.
+    pub model: String,
+    /// How hard it thinks.
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// Instructions of the application.
+    pub developer_instructions: Option<String>,
+}
+
+/// What is to be reviewed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ReviewTarget {
+    /// What is not committed.
+    UncommittedChanges,
+    /// What has changed since a branch.
+    BaseBranch {
+        /// Its name.
+        branch: String,
+    },
+    /// What a commit changes.
+    Commit {
+        /// Its name.
+        sha: String,
+        /// Its first line.
+        #[serde(default)]
+        title: Option<String>,
+    },
+    /// What the user says.
+    Custom {
+        /// The words.
+        instructions: String,
+    },
+}
+
+/// Whether there was anything to unsubscribe from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnsubscribeStatus {
+    /// Nobody works on the thread.
+    NotLoaded,
+    /// The client did not follow it.
+    NotSubscribed,
+    /// The client follows it no more.
+    Unsubscribed,
+}
+
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SortDirection {
+    /// The oldest.
+    Asc,
+    /// The newest.
+    #[default]
+    Desc,
+}
+
+/// One or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(PathBuf),
+    /// Several.
+    Many(Vec<PathBuf>),
+}
+
+optional_params! {
+    /// Params of `thread/list`. Keys for sorting are read; the newest thread always comes first.
+    pub struct ThreadListParams {
+        /// From the page before.
+        pub cursor: Option<String>,
+        /// How many at most; 25 without.
+        pub limit: Option<u32>,
+        /// Only those of these providers; all if empty.
+        pub model_providers: Option<Vec<String>>,
+        /// Only those that these kinds of clients made; all if empty.
+        pub source_kinds: Option<Vec<String>>,
+        /// Those that were put away instead of the others.
+        pub archived: Option<bool>,
+        /// Only those that began in this directory, or in one of these.
+        pub cwd: Option<OneOrMany>,
+        /// Only those whose name or first message has this in it.
+        pub search_term: Option<String>,
+    }
+
+    /// Params of lists that come in pages.
+    pub struct PageParams {
+        /// From the page before.
+        pub cursor: Option<String>,
+        /// How many at most.
+        pub limit: Option<u32>,
     }
 }

@@ -1,0 +1,81 @@
+//! Commands of the client's own.
+
+use super::policy::SandboxPolicy;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+wire! {
+    /// Params of `command/exec`. It runs as the model's commands do, below the same sandbox.
+    pub struct CommandExecParams {
+        /// The words.
+        pub command: Vec<String>,
+        /// A name for `command/exec/terminate` and for output deltas; unique among those that run.
+        #[serde(default)]
+        pub process_id: Option<String>,
+        /// Where; absolute.
+        #[serde(default)]
+        pub cwd: Option<PathBuf>,
+        /// What it may touch; as configured without.
+        #[serde(default)]
+        pub sandbox_policy: Option<SandboxPolicy>,
+        /// How long it may run.
+        #[serde(default)]
+        pub timeout_ms: Option<u64>,
+        /// Whether it may run for ever.
+        #[serde(default)]
+        pub disable_timeout: bool,
+        /// Whether what it writes is told as it comes; the answer then has none of it.
+        #[serde(default)]
+        pub stream_stdout_stderr: bool,
+        /// Whether it gets a terminal: llmx has none to give.
+        #[serde(default)]
+        pub tty: bool,
+        /// Whether it is to be written to: llmx gives commands no standard input.
+        #[serde(default)]
+        pub stream_stdin: bool,
+        /// How much of each stream is kept, in bytes.
+        #[serde(default)]
+        pub output_bytes_cap: Option<usize>,
+        /// Further variables; `null` takes one away.
+        #[serde(default)]
+        pub env: Option<BTreeMap<String, Option<String>>>,
+    }
+
+    /// Result of `command/exec`.
+    pub struct CommandExecResponse {
+        /// Its exit code; 128 + signal where one ended it, 124 after a timeout.
+        pub exit_code: i32,
+        /// What it wrote.
+        pub stdout: String,
+        /// What it wrote.
+        pub stderr: String,
+    }
+
+    /// Params of `command/exec/terminate`, `write` and `resize`.
+    pub struct CommandExecProcessParams {
+        /// Which.
+        pub process_id: String,
+    }
+
+    /// Params of `command/exec/outputDelta`.
+    pub struct CommandExecOutputDeltaNotification {
+        /// Which.
+        pub process_id: String,
+        /// Where.
+        pub stream: OutputStream,
+        /// The bytes, in base64.
+        pub delta_base64: String,
+        /// Whether it writes more than is passed on.
+        pub cap_reached: bool,
+    }
+}
+
+/// One of a command's two output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}

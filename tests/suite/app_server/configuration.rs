@@ -1,0 +1,67 @@
+//! What clients may know of the configuration.
+
+use llmx_tests::world::{Client, ModelServer, Setup};
+use serde_json::{Value, json};
+
+async fn client() -> Client {
+    let server = ModelServer::start([]).await;
+    let setup = Setup::with(&server).provider("experimental_bearer_token", "'sk-secret'");
+    let mut client = setup.provider("requires_openai_auth", "true").setting("model_reasoning_effort", "'high'").serve();
+    client.initialize().await;
+    client
+}
+
+#[tokio::test]
+async fn the_configured_model_is_there_for_whoever_asks() {
+    let mut client = client().await;
+    let models = client.call("model/list", json!({"limit": 5, "includeHidden": true})).await;
+    let [model] = &models["data"].as_array().unwrap()[..] else { panic!("{models}") };
+    assert_eq!(
+        (&model["id"], &model["model"], &model["isDefault"]),
+        (&json!("scripted"), &json!("scripted"), &json!(true))
+    );
+    assert_eq!((&model["hidden"], &model["defaultReasoningEffort"]), (&json!(false), &json!("high")));
+    for member in ["displayName", "description"] {
+        assert!(model[member].is_string(), "{member}: {model}");
+    }
+    assert!(model["supportedReasoningEfforts"][0]["reasoningEffort"].is_string(), "{model}");
+    assert_eq!(client.call("model/list", json!({"cursor": "1"})).await["data"], json!([]));
+    assert_eq!(client.refused("model/list", json!({"cursor": "x"})).await["message"], "invalid cursor: x");
+    assert_eq!(
+        client.refused("model/list", json!({"cursor": "9"})).await["message"],
+        "cursor 9 exceeds total models 1"
+    );
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn settings_are_told_and_secrets_are_not() {
+    let mut client = client().await;
+    let read = client.call("config/read", json!({"includeLayers": false})).await;
+    let config = &read["config"];
+    assert_eq!((&config["model"], &config["model_provider"]), (&json!("scripted"), &json!("scripted")));
+    assert_eq!((&config["approval_policy"], &config["sandbox_mode"]), (&json!("never"), &json!("danger-full-access")));
+    assert_eq!(config["model_providers"]["scripted"]["name"], "Scripted");
+    assert!(!read.to_string().contains("sk-secret"), "{read}");
+    let providers = client.call("modelProvider/list", json!({})).await;
+    let default = providers["data"].as_array().unwrap().iter().find(|p| p["isDefault"] == true).unwrap();
+    assert_eq!(default["id"], "scripted");
+    let account = client.call("account/read", json!({})).await;
+    assert_eq!((&account["account"], &account["requiresOpenaiAuth"]), (&json!({"type": "apiKey"}), &json!(true)));
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn what_llmx_does_not_have_is_an_empty_list() {
+    let mut client = client().await;
+    for method in ["permissionProfile/list", "mcpServerStatus/list"] {
+        assert_eq!(client.call(method, json!({})).await, json!({"data": [], "nextCursor": null}), "{method}");
+    }
+    let skills = client.call("skills/list", json!({"cwds": ["/"]})).await;
+    assert_eq!(skills["data"], json!([{"cwd": "/", "skills": [], "errors": []}]));
+    for method in ["thread/rollback", "account/nothing", "fs/readFile"] {
+        let refused = client.refused(method, Value::Null).await;
+        assert_eq!(refused, json!({"code": -32601, "message": format!("Method not found: {method}")}));
+    }
+    client.ends_with(0).await;
+}
