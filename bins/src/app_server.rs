@@ -10,7 +10,9 @@ use crate::{
 use llmx_actors::{
     app_server::{AppServerHandle, AppServerOptions},
     engine::Engine,
+    threads::ThreadOrigin,
 };
+use llmx_protocol::wire::rollout::SessionSource;
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -33,7 +35,8 @@ async fn serve(configured: Configured) -> io::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (config, sources, cwd) = (configured.config.clone(), configured.sources.clone(), std::env::current_dir()?);
-    let options = configured.engine();
+    let mut options = configured.engine();
+    options.origin = ThreadOrigin { originator: "llmx-app-server".to_owned(), source: SessionSource::Vscode };
     let (recordings, runner) = (options.recordings.clone(), options.runner.clone());
     let server = AppServerHandle::launch(AppServerOptions {
         engine: Engine::launch(options),

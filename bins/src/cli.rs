@@ -13,6 +13,21 @@ pub(crate) struct Cli {
     /// Overrides a key of config.toml; the value is TOML, or else plain text. May be given often; a later one wins.
     #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", global = true)]
     pub(crate) config: Vec<String>,
+    /// Turns a feature on, as -c features.FEATURE=true does. May be given often.
+    #[arg(long, value_name = "FEATURE", global = true)]
+    enable: Vec<String>,
+    /// Turns a feature off. May be given often.
+    #[arg(long, value_name = "FEATURE", global = true)]
+    disable: Vec<String>,
+}
+
+impl Cli {
+    /// What the command line says of the configuration.
+    pub(crate) fn overrides(&self) -> Vec<String> {
+        let on = self.enable.iter().map(|feature| format!("features.{feature}=true"));
+        let off = self.disable.iter().map(|feature| format!("features.{feature}=false"));
+        self.config.iter().cloned().chain(on).chain(off).collect()
+    }
 }
 
 /// The subcommands.

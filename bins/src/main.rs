@@ -24,13 +24,14 @@ fn main() -> ExitCode {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let cli = cli::Cli::parse();
     logging::to_stderr();
+    let overrides = cli.overrides();
     match cli.command {
-        cli::Command::Proto(arguments) => proto::run(&cli.config, &arguments),
-        cli::Command::AppServer(arguments) => app_server::run(&cli.config, &arguments),
-        cli::Command::Demo(arguments) => demo::run(&cli.config, &arguments),
-        cli::Command::Sandbox(arguments) => sandbox::run(&cli.config, &arguments),
-        cli::Command::Doctor(arguments) => doctor::run(&cli.config, &arguments),
-        cli::Command::Login(arguments) => login::run(&cli.config, &arguments),
-        cli::Command::Logout => login::log_out(&cli.config),
+        cli::Command::Proto(arguments) => proto::run(&overrides, &arguments),
+        cli::Command::AppServer(arguments) => app_server::run(&overrides, &arguments),
+        cli::Command::Demo(arguments) => demo::run(&overrides, &arguments),
+        cli::Command::Sandbox(arguments) => sandbox::run(&overrides, &arguments),
+        cli::Command::Doctor(arguments) => doctor::run(&overrides, &arguments),
+        cli::Command::Login(arguments) => login::run(&overrides, &arguments),
+        cli::Command::Logout => login::log_out(&overrides),
     }
 }

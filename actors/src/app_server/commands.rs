@@ -188,7 +188,7 @@ async fn killed(
 }
 
 fn order(params: CommandExecParams, options: &AppServerOptions) -> Order {
-    let cwd = options.cwd.join(params.cwd.unwrap_or_default());
+    let cwd = params.cwd.map_or_else(|| options.cwd.clone(), |given| options.cwd.join(given));
     let policy = params.sandbox_policy.map_or_else(|| options.config.sandbox_policy.clone(), Into::into);
     let limits = (!policy.is_unrestricted()).then(|| Limits { policy, session_cwd: cwd.clone() });
     let mut command = params.command;

@@ -41,7 +41,7 @@ impl ThreadSettings {
 
     fn of(config: Config, cwd: &Path, params: &ThreadStartParams) -> Self {
         Self {
-            cwd: cwd.join(params.cwd.clone().unwrap_or_default()),
+            cwd: params.cwd.as_ref().map_or_else(|| cwd.to_owned(), |given| cwd.join(given)),
             model: params.model.clone().unwrap_or(config.model),
             provider: config.model_provider,
             approval_policy: params.approval_policy.unwrap_or(config.approval_policy),

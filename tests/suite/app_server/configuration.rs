@@ -52,6 +52,20 @@ async fn settings_are_told_and_secrets_are_not() {
 }
 
 #[tokio::test]
+async fn a_thread_that_says_nothing_is_as_configured() {
+    let mut client = client().await;
+    let session = client.call("thread/start", Value::Null).await;
+    // The directory that llmx was started in.
+    assert_eq!(session["cwd"], json!(client.home()));
+    assert_eq!(
+        (&session["approvalPolicy"], &session["sandbox"]),
+        (&json!("never"), &json!({"type": "dangerFullAccess"}))
+    );
+    assert_eq!((&session["thread"]["source"], &session["reasoningEffort"]), (&json!("vscode"), &json!("high")));
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
 async fn what_llmx_does_not_have_is_an_empty_list() {
     let mut client = client().await;
     for method in ["permissionProfile/list", "mcpServerStatus/list"] {
