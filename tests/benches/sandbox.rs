@@ -38,7 +38,9 @@ const CALLS: usize = 1000;
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    let bench = Bench { runtime, helper: HelperPath::at(llmx_binary()), ground: TempDir::new().expect("a directory") };
+    let directory = || TempDir::new().expect("a directory");
+    let helper = HelperPath::at(llmx_binary());
+    let bench = Bench { runtime, helper, ground: directory(), home: directory() };
     let sections: [Section; 3] = [("launch", launch), ("kill", kill), ("remains", remains)];
     for (name, section) in sections {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
@@ -55,6 +57,7 @@ struct Bench {
     runtime: tokio::runtime::Runtime,
     helper: HelperPath,
     ground: TempDir,
+    home: TempDir,
 }
 
 /// Every kind of policy there is.
@@ -83,9 +86,10 @@ impl Bench {
         let sandbox = policy.map(|policy| Sandbox {
             policy,
             session_cwd: cwd.clone(),
-            llmx_home: Some("/nowhere".into()),
+            llmx_home: Some(self.home.path().to_owned()),
             user_home: Some("/root".into()),
             tmpdir: None,
+            spare_placeholders: Some(self.home.path().join("placeholders")),
             strength: Strength::Full,
         });
         let env = vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default()), mark()];

@@ -124,6 +124,7 @@ impl HelperRunner {
             session_cwd,
             llmx_home: self.llmx_home.clone(),
             user_home: self.user_home.clone(),
+            spare_placeholders: self.llmx_home.as_ref().map(|home| home.join("placeholders")),
             tmpdir: self.variable("TMPDIR"),
             strength: Strength::Full,
         }

@@ -159,6 +159,7 @@ fn launch(ground: &Ground, policy: SandboxPolicy, script: &str, mark: &str) -> L
             session_cwd: ground.at("ws"),
             llmx_home: None,
             user_home: None,
+            spare_placeholders: None,
             tmpdir: None,
             strength: Strength::Full,
         }),

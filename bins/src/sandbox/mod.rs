@@ -106,6 +106,7 @@ fn sandbox(
         session_cwd: cwd.to_owned(),
         llmx_home,
         user_home: path("HOME"),
+        spare_placeholders: None,
         tmpdir: path("TMPDIR"),
         strength: Strength::Full,
     }))

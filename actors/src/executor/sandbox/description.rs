@@ -27,6 +27,8 @@ pub struct Sandbox {
     pub user_home: Option<PathBuf>,
     /// `$TMPDIR`, a root under `workspace-write` unless excluded.
     pub tmpdir: Option<PathBuf>,
+    /// A directory where placeholders may wait to be used again. `None`: each is made and removed.
+    pub spare_placeholders: Option<PathBuf>,
     /// Which walls to build. Whoever asks for less than everything does so knowingly: nothing falls back by itself.
     pub strength: Strength,
 }
@@ -60,6 +62,7 @@ impl Sandbox {
             path(&self.llmx_home),
             path(&self.user_home),
             path(&self.tmpdir),
+            path(&self.spare_placeholders),
             roots.len().to_string().into(),
         ];
         arguments.extend(roots.into_iter().map(PathBuf::into_os_string));
@@ -81,7 +84,7 @@ impl Sandbox {
         };
         let session_cwd = PathBuf::from(arguments.next()?);
         let mut path = || arguments.next().map(|path| (!path.is_empty()).then(|| PathBuf::from(path)));
-        let (llmx_home, user_home, tmpdir) = (path()?, path()?, path()?);
+        let (llmx_home, user_home, tmpdir, spare_placeholders) = (path()?, path()?, path()?, path()?);
         let number: usize = arguments.next()?.to_str()?.parse().ok()?;
         let roots: Vec<PathBuf> = arguments.take(number).map(PathBuf::from).collect();
         if roots.len() != number {
@@ -90,7 +93,7 @@ impl Sandbox {
         if let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = &mut policy {
             *writable_roots = roots;
         }
-        Some(Self { policy, session_cwd, llmx_home, user_home, tmpdir, strength })
+        Some(Self { policy, session_cwd, llmx_home, user_home, tmpdir, spare_placeholders, strength })
     }
 }
 
@@ -123,6 +126,7 @@ mod tests {
                 llmx_home: Some("/root/.llmx".into()),
                 user_home: None,
                 tmpdir,
+                spare_placeholders: Some("/root/.llmx/placeholders".into()),
                 strength,
             };
             let mut arguments = sandbox.to_arguments().into_iter();

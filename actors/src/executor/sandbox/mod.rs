@@ -53,7 +53,7 @@ pub(crate) use writable::Writable;
 use super::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use namespaces::{Identity, Side};
-use placeholder::Placeholders;
+use placeholder::{Placeholders, Spare};
 use plan::Plan;
 use rustix::process::Pid;
 use std::ffi::{OsStr, OsString};
@@ -89,7 +89,7 @@ pub(crate) struct Confined {
 /// Runs `errand` in new namespaces. Call it in a process with a single thread.
 pub(crate) fn start(sandbox: &Sandbox, errand: &Errand<'_>) -> Result<Confined, NotStarted> {
     let mut plan = Plan::of(sandbox)?;
-    let placeholders = Placeholders::reserve(&plan.missing)?;
+    let placeholders = Placeholders::reserve(&plan.missing, Spare::of(sandbox.spare_placeholders.clone()))?;
     plan.shield_what_was_missing();
     plan.masked = masks::find(sandbox.has_network());
     let (status, say) = status::pipe()?;

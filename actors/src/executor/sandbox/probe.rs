@@ -134,6 +134,7 @@ fn sandbox(strength: Strength) -> Sandbox {
         session_cwd: "/".into(),
         llmx_home: None,
         user_home: None,
+        spare_placeholders: None,
         tmpdir: None,
         strength,
     }
