@@ -1,5 +1,5 @@
 use super::{
-    AppServerOptions,
+    AppServerOptions, accounts,
     caller::Caller,
     commands::Commands,
     configuration,
@@ -115,8 +115,16 @@ impl AppServer {
     fn call_machine(&mut self, request: ClientRequest, caller: Caller, context: &mut Context<Self>) {
         let nothing = EmptyListResponse { data: Vec::new(), next_cursor: () };
         match request {
-            ClientRequest::AccountRead(_) => {
-                caller.answer(method::AccountRead, &configuration::account(&self.options));
+            ClientRequest::AccountRead(params) => {
+                let read = accounts::read(self.options.clone(), params.refresh_token, caller);
+                context.spawn(read.into_actor(self));
+            }
+            ClientRequest::LoginStart(params) => accounts::log_in(self.options.engine.accounts(), params, caller),
+            ClientRequest::LoginCancel(params) => accounts::cancel(self.options.engine.accounts(), params, caller),
+            ClientRequest::Logout(_) => accounts::log_out(self.options.engine.accounts(), caller),
+            ClientRequest::RateLimitsRead(_) => {
+                let read = accounts::read_rate_limits(self.options.engine.accounts().clone(), caller);
+                context.spawn(read.into_actor(self));
             }
             ClientRequest::ModelList(page) => match configuration::models(&self.options.config, &page) {
                 Ok(models) => caller.answer(method::ModelList, &models),
@@ -224,6 +232,9 @@ impl Handler<Connect> for AppServer {
     type Result = Addr<Connection>;
 
     fn handle(&mut self, Connect(sink): Connect, context: &mut Context<Self>) -> Addr<Connection> {
+        if self.last_connection == ConnectionId(0) {
+            accounts::announce_facts(self.options.engine.accounts(), context.address().downgrade().recipient());
+        }
         self.last_connection = ConnectionId(self.last_connection.0 + 1);
         let id = self.last_connection;
         let server = ServerInfo {

@@ -6,7 +6,6 @@ use llmx_protocol::wire::{
     policy::{ReasoningEffort, SandboxPolicy},
     rpc::{
         RpcError,
-        account::{Account, AccountReadResponse},
         configuration::{
             ConfigReadResponse, Model, ModelListResponse, ModelProvider, ModelProviderListResponse,
             ReasoningEffortOption, SkillsListParams, SkillsListResponse, SkillsOfDirectory,
@@ -16,21 +15,19 @@ use llmx_protocol::wire::{
 };
 use serde_json::{Map, Value, json};
 
-/// Whether the configured provider wants an account, and whether a key is there for it.
-pub(super) fn account(options: &AppServerOptions) -> AccountReadResponse {
+/// Whether the configured provider wants an account with OpenAI.
+pub(super) fn wants_account(options: &AppServerOptions) -> bool {
     let config = &options.config;
-    let provider = config.providers.get(&config.model_provider);
-    let has_key = provider.is_some_and(|p| {
+    config.providers.get(&config.model_provider).is_some_and(|p| p.requires_openai_auth)
+}
+
+/// Whether a key of its own is there for the configured provider.
+pub(super) fn has_key(options: &AppServerOptions) -> bool {
+    let config = &options.config;
+    config.providers.get(&config.model_provider).is_some_and(|p| {
         let in_environment = p.env_key.as_deref().and_then(|name| options.sources.environment.value(name));
         p.experimental_bearer_token.is_some() || in_environment.is_some()
-    });
-    let requires_openai_auth = provider.is_some_and(|p| p.requires_openai_auth);
-    AccountReadResponse {
-        account: (requires_openai_auth && has_key).then_some(Account::ApiKey {}),
-        user_id: (),
-        requires_openai_auth,
-        workspace_routing: (),
-    }
+    })
 }
 
 /// The one model that is configured: llmx knows no catalogue, and any other name may be given just as well.

@@ -9,6 +9,7 @@
 //! serialized once for all of them. Whoever is asked by a client answers through its [`Caller`]; one that is dropped
 //! unanswered answers by itself, so that no client waits for an actor that died.
 
+mod accounts;
 mod actor;
 mod caller;
 mod commands;

@@ -1,5 +1,6 @@
 //! `llmx app-server`, seen from outside.
 
+mod accounts;
 mod approvals;
 mod commands;
 mod configuration;

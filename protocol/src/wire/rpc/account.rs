@@ -1,8 +1,10 @@
 //! Whose the models are, and how much of them is left.
 
 use super::{Null, Seconds};
+use crate::ids::LoginId;
 use crate::wire::usage as v1;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +12,87 @@ use serde::{Deserialize, Serialize};
 pub enum Account {
     /// Whoever has the key.
     ApiKey {},
+    /// A person with the issuer.
+    #[serde(rename = "chatgpt")]
+    ChatGpt {
+        /// Their e-mail address, or what else the issuer calls them by.
+        email: String,
+        /// What they pay for; `unknown` where the issuer does not say.
+        plan_type: String,
+    },
+}
+
+/// Params of `account/login/start`: how somebody logs in. Does not print the key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum LoginStartParams {
+    /// With a key.
+    ApiKey {
+        /// The key.
+        api_key: String,
+    },
+    /// In a browser on this machine.
+    #[serde(rename = "chatgpt")]
+    ChatGpt {},
+    /// In a browser anywhere, by typing a code.
+    #[serde(rename = "chatgptDeviceCode")]
+    DeviceCode {},
+}
+
+impl fmt::Debug for LoginStartParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ApiKey { .. } => "ApiKey",
+            Self::ChatGpt {} => "ChatGpt",
+            Self::DeviceCode {} => "DeviceCode",
+        })
+    }
+}
+
+/// Result of `account/login/start`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum LoginStartResponse {
+    /// The key is kept.
+    ApiKey {},
+    /// A person is to open a page on this machine.
+    #[serde(rename = "chatgpt")]
+    ChatGpt {
+        /// Names the login.
+        login_id: LoginId,
+        /// The page.
+        auth_url: String,
+    },
+    /// A person is to open a page anywhere and type a code.
+    #[serde(rename = "chatgptDeviceCode")]
+    DeviceCode {
+        /// Names the login.
+        login_id: LoginId,
+        /// The page.
+        verification_url: String,
+        /// The code.
+        user_code: String,
+    },
+}
+
+/// What became of a cancelled login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CancelStatus {
+    /// It is over.
+    Canceled,
+    /// There was none.
+    NotFound,
+}
+
+/// How requests to the model are paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// By a key.
+    ApiKey,
+    /// By an account.
+    ChatGpt,
 }
 
 optional_params! {
@@ -31,6 +114,44 @@ wire! {
         pub requires_openai_auth: bool,
         /// Not known to llmx.
         pub workspace_routing: Null,
+    }
+
+    /// Params of `account/login/cancel`.
+    pub struct LoginCancelParams {
+        /// Which.
+        pub login_id: LoginId,
+    }
+
+    /// Result of `account/login/cancel`.
+    pub struct LoginCancelResponse {
+        /// Whether there was such a login.
+        pub status: CancelStatus,
+    }
+
+    /// Params of `account/login/completed`.
+    pub struct LoginCompletedNotification {
+        /// Which; none for a key.
+        pub login_id: Option<LoginId>,
+        /// Whether somebody is logged in by it.
+        pub success: bool,
+        /// Why not.
+        pub error: Option<String>,
+        /// llmx has no onboarding.
+        pub onboarding_entrypoint: Null,
+    }
+
+    /// Params of `account/updated`.
+    pub struct AccountUpdatedNotification {
+        /// How it is paid now; none: nobody is logged in.
+        pub auth_mode: Option<AuthMode>,
+        /// What the account pays for, if it is one.
+        pub plan_type: Option<String>,
+    }
+
+    /// Result of `account/rateLimits/read`.
+    pub struct RateLimitsReadResponse {
+        /// The limits.
+        pub rate_limits: RateLimitSnapshot,
     }
 
     /// One window of a rate limit.

@@ -135,6 +135,14 @@ methods! {
     CommandExecResize = "command/exec/resize" (command::CommandExecProcessParams) -> Empty;
     /// Who is logged in.
     AccountRead = "account/read" (account::AccountReadParams) -> account::AccountReadResponse;
+    /// Logs somebody in.
+    LoginStart = "account/login/start" (account::LoginStartParams) -> account::LoginStartResponse;
+    /// Stops a login.
+    LoginCancel = "account/login/cancel" (account::LoginCancelParams) -> account::LoginCancelResponse;
+    /// Logs out.
+    Logout = "account/logout" (configuration::AnyParams) -> Empty;
+    /// What is left of an account.
+    RateLimitsRead = "account/rateLimits/read" (configuration::AnyParams) -> account::RateLimitsReadResponse;
 }
 
 /// Absent params are those without members.

@@ -74,6 +74,10 @@ notifications! {
     DeprecationNotice = "deprecationNotice" (thread::DeprecationNoticeNotification);
     /// A command of the client's own says something.
     CommandExecOutputDelta = "command/exec/outputDelta" (command::CommandExecOutputDeltaNotification);
+    /// A login has ended.
+    LoginCompleted = "account/login/completed" (account::LoginCompletedNotification);
+    /// Somebody else, or nobody, is logged in now.
+    AccountUpdated = "account/updated" (account::AccountUpdatedNotification);
     /// What a server said of the caller's limits.
     RateLimitsUpdated = "account/rateLimits/updated" (account::RateLimitsUpdatedNotification);
 }
