@@ -4,6 +4,7 @@
 use super::{head::Head, layout::Key};
 use crate::threads::{Page, ThreadError, ThreadQuery, ThreadSummary};
 use std::{
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -68,12 +69,13 @@ fn is_asked_for(thread: &ThreadSummary, query: &ThreadQuery, own_provider: &str)
         && query.search.as_ref().is_none_or(found)
 }
 
-/// The journals of a store, newest first, a directory read when it is come to.
+/// The journals of a store, newest first: a directory is read, and a name, when it is come to.
 pub(super) struct Journals {
     /// Oldest first.
     days: Vec<PathBuf>,
-    /// Oldest first.
-    files: Vec<(Key, PathBuf)>,
+    directory: PathBuf,
+    /// Of the directory, oldest first.
+    names: Vec<OsString>,
 }
 
 impl Journals {
@@ -88,12 +90,12 @@ impl Journals {
         if let Some(from) = from {
             days.retain(|day| date_of(day, root).is_none_or(|date| *date <= *from.date()));
         }
-        Ok(Self { days, files: Vec::new() })
+        Ok(Self { days, directory: PathBuf::new(), names: Vec::new() })
     }
 
     /// Those in one directory.
     pub(super) fn flat(directory: &Path) -> Result<Self, ThreadError> {
-        Ok(Self { days: Vec::new(), files: files_of(directory)? })
+        Ok(Self { days: Vec::new(), directory: directory.to_owned(), names: sorted_names(directory)? })
     }
 }
 
@@ -102,10 +104,15 @@ impl Iterator for Journals {
 
     /// A directory that cannot be read hides its own journals only.
     fn next(&mut self) -> Option<Self::Item> {
-        while self.files.is_empty() {
-            self.files = files_of(&self.days.pop()?).unwrap_or_default();
+        loop {
+            while let Some(name) = self.names.pop() {
+                if let Some(key) = Key::of_file(&name) {
+                    return Some((key, self.directory.join(name)));
+                }
+            }
+            self.directory = self.days.pop()?;
+            self.names = sorted_names(&self.directory).unwrap_or_default();
         }
-        self.files.pop()
     }
 }
 
@@ -114,22 +121,22 @@ fn date_of(day: &Path, root: &Path) -> Option<String> {
     Some(parts?.join("-"))
 }
 
-fn files_of(directory: &Path) -> Result<Vec<(Key, PathBuf)>, ThreadError> {
-    let mut files: Vec<_> =
-        names(directory)?.filter_map(|name| Some((Key::of_file(&name)?, directory.join(name)))).collect();
-    files.sort_unstable();
-    Ok(files)
+/// Names begin with the time, then the id: their order is that of the threads.
+fn sorted_names(directory: &Path) -> Result<Vec<OsString>, ThreadError> {
+    let mut sorted: Vec<_> = names(directory)?.collect();
+    sorted.sort_unstable();
+    Ok(sorted)
 }
 
 /// Directories whose names are numbers, in order.
 fn directories(of: &Path) -> Result<Vec<PathBuf>, ThreadError> {
-    let is_number = |name: &std::ffi::OsString| name.to_str().is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    let is_number = |name: &OsString| name.to_str().is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
     let mut numbers: Vec<_> = names(of)?.filter(is_number).map(|name| of.join(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
-fn names(directory: &Path) -> Result<impl Iterator<Item = std::ffi::OsString>, ThreadError> {
+fn names(directory: &Path) -> Result<impl Iterator<Item = OsString>, ThreadError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => Some(entries),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
