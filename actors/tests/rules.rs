@@ -362,9 +362,15 @@ impl Person {
         self.denials.iter().filter(|(id, _)| self.answers_to(id).is_empty()).map(|(_, call)| call.as_str())
     }
 
+    /// Since the last question about it: what failed in the sandbox had begun before anybody was asked.
     fn has_begun(&self, call: &str) -> bool {
-        let mut begun = self.ui.seen.iter().map(|seen| &seen.event.msg);
-        begun.any(|msg| match msg {
+        let events = self.ui.seen.iter().map(|seen| &seen.event.msg).rev();
+        let mut since = events.take_while(|msg| match msg {
+            EventMsg::ExecApprovalRequest(request) => request.call_id.as_str() != call,
+            EventMsg::ApplyPatchApprovalRequest(request) => request.call_id.as_str() != call,
+            _ => true,
+        });
+        since.any(|msg| match msg {
             EventMsg::ExecCommandBegin(begin) => begin.call_id.as_str() == call,
             EventMsg::PatchApplyBegin { call_id, .. } => call_id.as_str() == call,
             _ => false,
