@@ -123,10 +123,10 @@ mod tests {
                     exclude_slash_tmp: true,
                 },
                 session_cwd: "/work dir".into(),
-                llmx_home: Some("/root/.llmx".into()),
+                llmx_home: Some("/home/me/.llmx".into()),
                 user_home: None,
                 tmpdir,
-                spare_placeholders: Some("/root/.llmx/placeholders".into()),
+                spare_placeholders: Some("/home/me/.llmx/placeholders".into()),
                 strength,
             };
             let mut arguments = sandbox.to_arguments().into_iter();
