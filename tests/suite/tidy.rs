@@ -102,6 +102,25 @@ fn only_the_wire_is_serialized() {
 }
 
 #[test]
+fn the_schema_knows_every_other_spelling() {
+    // schemars does not look at serde's aliases: whoever writes one writes it again for the schema.
+    let mut aliases = 0;
+    let shared = root().join("protocol/src/wire/policy.rs");
+    for path in sources("protocol/src/wire/rpc").into_iter().chain([shared]) {
+        let lines = code(&path);
+        for ((number, line), (_, next)) in lines.iter().zip(lines.iter().skip(1)) {
+            let names: Vec<_> = line.split("alias = ").skip(1).filter_map(|rest| rest.split('"').nth(1)).collect();
+            if line.trim_start().starts_with("#[serde(") && !names.is_empty() {
+                let again = format!(r#"#[schemars(extend("x-aliases" = ["{}"]))]"#, names.join(r#"", ""#));
+                assert_eq!(next.trim(), again, "{}:{}", path.display(), number + 1);
+                aliases += names.len();
+            }
+        }
+    }
+    assert!(aliases > 0, "no alias was looked at");
+}
+
+#[test]
 fn unsafe_code_is_below_the_executor_only() {
     // Beside it only what attacks the executor's sandbox with raw system calls, and this file, which has the word.
     const OTHERS: [&str; 2] = ["actors/tests/sandbox/attacker.rs", "tests/suite/tidy.rs"];

@@ -1,21 +1,25 @@
 //! Settings of a session: who is asked, what a command may touch, how the model is asked to think.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// When a person is asked before a command runs. The app-server's document spells these in camelCase; that is read too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AskForApproval {
     /// Ask for every command that is not known to be safe.
     #[serde(alias = "unlessTrusted")]
+    #[schemars(extend("x-aliases" = ["unlessTrusted"]))]
     Untrusted,
     /// Run in the sandbox; ask to run again without it when the sandbox got in the way.
     #[serde(alias = "onFailure")]
+    #[schemars(extend("x-aliases" = ["onFailure"]))]
     OnFailure,
     /// Ask when the model asks for it, or when the command looks dangerous.
     #[default]
     #[serde(alias = "onRequest")]
+    #[schemars(extend("x-aliases" = ["onRequest"]))]
     OnRequest,
     /// Never ask; a denial is the model's to handle.
     Never,
@@ -79,11 +83,12 @@ impl SandboxPolicy {
 }
 
 /// How hard a reasoning model is asked to think.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningEffort {
     /// Hardly. Newer wires also have `none`.
     #[serde(alias = "none")]
+    #[schemars(extend("x-aliases" = ["none"]))]
     Minimal,
     /// A little.
     Low,
@@ -92,11 +97,12 @@ pub enum ReasoningEffort {
     Medium,
     /// Much. Newer wires also have `xhigh` and `max`.
     #[serde(alias = "xhigh", alias = "max")]
+    #[schemars(extend("x-aliases" = ["xhigh", "max"]))]
     High,
 }
 
 /// How a reasoning model is asked to sum up its thoughts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningSummary {
     /// As the model likes.

@@ -3,11 +3,12 @@
 use super::{Null, Seconds};
 use crate::ids::LoginId;
 use crate::wire::usage as v1;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Who is logged in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Account {
     /// Whoever has the key.
@@ -23,7 +24,7 @@ pub enum Account {
 }
 
 /// Params of `account/login/start`: how somebody logs in. Does not print the key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum LoginStartParams {
     /// With a key.
@@ -50,7 +51,7 @@ impl fmt::Debug for LoginStartParams {
 }
 
 /// Result of `account/login/start`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum LoginStartResponse {
     /// The key is kept.
@@ -76,7 +77,7 @@ pub enum LoginStartResponse {
 }
 
 /// What became of a cancelled login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CancelStatus {
     /// It is over.
@@ -86,7 +87,7 @@ pub enum CancelStatus {
 }
 
 /// How requests to the model are paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthMode {
     /// By a key.

@@ -5,6 +5,7 @@ use crate::{
     ids::{CallId, SessionId, SubmissionId},
     wire::decision::ReviewDecision,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -56,21 +57,23 @@ wire! {
 }
 
 /// The answer to either.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalResponse {
     /// What the person said.
     pub decision: ApprovalDecision,
 }
 
 /// What a person can say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ApprovalDecision {
     /// This once. The older wire says `approved`.
     #[serde(alias = "approved")]
+    #[schemars(extend("x-aliases" = ["approved"]))]
     Accept,
     /// And the same again in this thread.
     #[serde(alias = "approved_for_session")]
+    #[schemars(extend("x-aliases" = ["approved_for_session"]))]
     AcceptForSession,
     /// And commands that begin so, for good; llmx takes it for [`Self::AcceptForSession`].
     AcceptWithExecpolicyAmendment {
@@ -79,9 +82,11 @@ pub enum ApprovalDecision {
     },
     /// No; the turn goes on.
     #[serde(alias = "denied")]
+    #[schemars(extend("x-aliases" = ["denied"]))]
     Decline,
     /// No, and the turn ends.
     #[serde(alias = "abort")]
+    #[schemars(extend("x-aliases" = ["abort"]))]
     Cancel,
 }
 

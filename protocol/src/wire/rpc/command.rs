@@ -1,6 +1,7 @@
 //! Commands of the client's own.
 
 use super::policy::SandboxPolicy;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -71,7 +72,7 @@ wire! {
 }
 
 /// One of a command's two output streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OutputStream {
     /// Standard output.

@@ -1,12 +1,13 @@
 //! JSON-RPC 2.0 without its header, one object a line. An incoming `jsonrpc` member is ignored.
 
 use super::{Millis, ServerNotification, ServerRequest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, value::RawValue};
 use std::borrow::Cow;
 
 /// The id of a request: chosen by whoever asks, given back as it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RequestId {
     /// A whole number.
@@ -16,7 +17,7 @@ pub enum RequestId {
 }
 
 /// Why a request cannot be answered with a result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RpcError {
     /// One of the five codes of JSON-RPC.
     pub code: i64,

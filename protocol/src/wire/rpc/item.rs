@@ -5,12 +5,13 @@ use crate::{
     ids::{CallId, ItemId},
     wire::item as v1,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
 /// A piece of user input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum UserInput {
     /// Plain text.
@@ -19,12 +20,14 @@ pub enum UserInput {
         text: String,
         /// Stretches of the text that a UI draws in its own way; llmx gives none.
         #[serde(default, rename = "text_elements", alias = "textElements")]
+        #[schemars(extend("x-aliases" = ["textElements"]))]
         text_elements: Vec<Value>,
     },
     /// An image by URL.
     Image {
         /// The URL.
         #[serde(alias = "imageUrl", alias = "image_url")]
+        #[schemars(extend("x-aliases" = ["imageUrl", "image_url"]))]
         url: String,
     },
     /// An image on the engine's machine.
@@ -72,7 +75,7 @@ impl From<v1::UserInput> for UserInput {
 }
 
 /// How far an item is that takes its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemStatus {
     /// Under way, or waiting for a person.
@@ -86,7 +89,7 @@ pub enum ItemStatus {
 }
 
 /// Who wanted a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CommandSource {
     /// The model.
@@ -96,7 +99,7 @@ pub enum CommandSource {
 }
 
 /// What a command does, for the eye.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum CommandAction {
     /// It reads a file.
@@ -132,7 +135,7 @@ pub enum CommandAction {
 }
 
 /// What becomes of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum PatchChangeKind {
     /// It comes.
@@ -159,7 +162,7 @@ wire! {
 }
 
 /// An item of a turn. Times are there from the moment they are known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ThreadItem {
     /// What the user said.

@@ -1,6 +1,9 @@
 //! The one table of the client's requests. Dispatch, types and schemas come from it.
 
-use super::{Empty, RpcError, account, command, configuration, envelope::is_object, handshake, thread, turn};
+use super::{
+    Empty, RpcError, account, command, configuration, envelope::is_object, handshake, rows::Row, thread, turn,
+};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -9,9 +12,9 @@ pub trait Method {
     /// The wire name.
     const NAME: &'static str;
     /// What goes in.
-    type Params: DeserializeOwned;
+    type Params: DeserializeOwned + JsonSchema;
     /// What comes out.
-    type Response: Serialize;
+    type Response: Serialize + JsonSchema;
 }
 
 /// Why a request cannot be read.
@@ -35,14 +38,23 @@ impl CallError {
 }
 
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident = $method:literal ($params:ty) -> $response:ty;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $method:literal ($params:ty) -> $response:ty;)*) => {
         /// A request of a client.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum ClientRequest { $($(#[$doc])* $name($params),)* }
+        pub enum ClientRequest { $($(#[doc = $doc])* $name($params),)* }
 
         impl ClientRequest {
             /// Every wire name.
             pub const METHODS: &'static [&'static str] = &[$($method),*];
+
+            /// The table, for the schema.
+            pub const ROWS: &'static [Row] = &[$(Row {
+                name: stringify!($name),
+                method: $method,
+                doc: concat!($($doc),*),
+                params: SchemaGenerator::subschema_for::<$params>,
+                result: Some(SchemaGenerator::subschema_for::<$response>),
+            },)*];
 
             /// Reads the request of a method.
             ///
@@ -60,7 +72,7 @@ macro_rules! methods {
         pub mod method {
             use super::*;
             $(
-                $(#[$doc])*
+                $(#[doc = $doc])*
                 #[derive(Clone, Copy, Debug)]
                 pub struct $name;
 

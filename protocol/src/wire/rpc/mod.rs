@@ -9,7 +9,7 @@
 macro_rules! wire {
     ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub struct $name { $($body)* }
     )*};
@@ -19,7 +19,7 @@ macro_rules! wire {
 macro_rules! optional_params {
     ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]
         #[serde(rename_all = "camelCase", default)]
         pub struct $name { $($body)* }
     )*};
@@ -35,6 +35,7 @@ pub mod item;
 mod methods;
 mod notifications;
 pub mod policy;
+mod rows;
 mod server_requests;
 pub mod thread;
 pub mod turn;
@@ -43,15 +44,17 @@ pub use self::{
     envelope::{Incoming, RequestId, RpcError, answer_line, error_line, notification_line, request_line},
     methods::{CallError, ClientRequest, Method, method},
     notifications::ServerNotification,
+    rows::{Generate, Row},
     server_requests::ServerRequest,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A member that is always `null`.
 pub type Null = ();
 
 /// A result, or params, without members.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Empty {}
 
 /// A moment or a length in milliseconds; moments count from the Unix epoch.

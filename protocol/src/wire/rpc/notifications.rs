@@ -1,16 +1,26 @@
 //! The table of the server's notifications.
 
-use super::{account, command, thread, turn};
+use super::{account, command, rows::Row, thread, turn};
+use schemars::SchemaGenerator;
 
 macro_rules! notifications {
-    ($($(#[$doc:meta])* $name:ident = $method:literal ($params:ty);)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $method:literal ($params:ty);)*) => {
         /// What the server tells a client.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum ServerNotification { $($(#[$doc])* $name($params),)* }
+        pub enum ServerNotification { $($(#[doc = $doc])* $name($params),)* }
 
         impl ServerNotification {
             /// Every wire name.
             pub const METHODS: &'static [&'static str] = &[$($method),*];
+
+            /// The table, for the schema.
+            pub const ROWS: &'static [Row] = &[$(Row {
+                name: stringify!($name),
+                method: $method,
+                doc: concat!($($doc),*),
+                params: SchemaGenerator::subschema_for::<$params>,
+                result: None,
+            },)*];
 
             /// The wire name.
             #[must_use]

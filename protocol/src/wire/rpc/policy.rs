@@ -1,28 +1,32 @@
 //! Sandbox policies in the two spellings of the app-server's wire.
 
 use crate::wire::policy::{self as v1};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What commands may touch, as one word (`thread/start`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SandboxMode {
     /// Reads everywhere, writes nowhere.
     #[serde(alias = "readOnly")]
+    #[schemars(extend("x-aliases" = ["readOnly"]))]
     ReadOnly,
     /// Writes below the thread's directory.
     #[serde(alias = "workspaceWrite")]
+    #[schemars(extend("x-aliases" = ["workspaceWrite"]))]
     WorkspaceWrite,
     /// No confinement.
     #[serde(alias = "dangerFullAccess")]
+    #[schemars(extend("x-aliases" = ["dangerFullAccess"]))]
     DangerFullAccess,
 }
 
 /// What commands may touch (`turn/start`, and every result). Read with `type` or `mode` as the tag, and with the words
 /// of [`SandboxMode`] too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", try_from = "AnyPolicy")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", from = "AnyPolicy")]
 pub enum SandboxPolicy {
     /// No confinement.
     DangerFullAccess,
@@ -44,40 +48,55 @@ pub enum SandboxPolicy {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
+/// What is accepted for a [`SandboxPolicy`]: the spellings of both documents, every member but the tag left out at will.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct AnyPolicy {
-    #[serde(alias = "mode")]
-    r#type: Option<String>,
-    #[serde(alias = "writable_roots")]
+    #[serde(rename = "type", alias = "mode")]
+    #[schemars(extend("x-aliases" = ["mode"]))]
+    kind: PolicyKind,
+    #[serde(default, alias = "writable_roots")]
+    #[schemars(extend("x-aliases" = ["writable_roots"]))]
     writable_roots: Vec<PathBuf>,
-    #[serde(alias = "network_access")]
+    #[serde(default, alias = "network_access")]
+    #[schemars(extend("x-aliases" = ["network_access"]))]
     network_access: bool,
-    #[serde(alias = "exclude_tmpdir_env_var")]
+    #[serde(default, alias = "exclude_tmpdir_env_var")]
+    #[schemars(extend("x-aliases" = ["exclude_tmpdir_env_var"]))]
     exclude_tmpdir_env_var: bool,
-    #[serde(alias = "exclude_slash_tmp")]
+    #[serde(default, alias = "exclude_slash_tmp")]
+    #[schemars(extend("x-aliases" = ["exclude_slash_tmp"]))]
     exclude_slash_tmp: bool,
 }
 
-impl TryFrom<AnyPolicy> for SandboxPolicy {
-    type Error = String;
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum PolicyKind {
+    /// No confinement. Whoever says that llmx is confined from outside wants no second confinement.
+    #[serde(alias = "danger-full-access", alias = "externalSandbox", alias = "external-sandbox")]
+    #[schemars(extend("x-aliases" = ["danger-full-access", "externalSandbox", "external-sandbox"]))]
+    DangerFullAccess,
+    /// Reads everywhere, writes nowhere.
+    #[serde(alias = "read-only")]
+    #[schemars(extend("x-aliases" = ["read-only"]))]
+    ReadOnly,
+    /// Writes below the thread's directory and the listed roots.
+    #[serde(alias = "workspace-write")]
+    #[schemars(extend("x-aliases" = ["workspace-write"]))]
+    WorkspaceWrite,
+}
 
-    fn try_from(any: AnyPolicy) -> Result<Self, String> {
-        match any.r#type.as_deref() {
-            // Whoever says that llmx is confined from outside wants no second confinement.
-            Some("dangerFullAccess" | "danger-full-access" | "externalSandbox" | "external-sandbox") => {
-                Ok(Self::DangerFullAccess)
-            }
-            Some("readOnly" | "read-only") => Ok(Self::ReadOnly { network_access: false }),
-            Some("workspaceWrite" | "workspace-write") => Ok(Self::WorkspaceWrite {
+impl From<AnyPolicy> for SandboxPolicy {
+    fn from(any: AnyPolicy) -> Self {
+        match any.kind {
+            PolicyKind::DangerFullAccess => Self::DangerFullAccess,
+            PolicyKind::ReadOnly => Self::ReadOnly { network_access: false },
+            PolicyKind::WorkspaceWrite => Self::WorkspaceWrite {
                 writable_roots: any.writable_roots,
                 network_access: any.network_access,
                 exclude_tmpdir_env_var: any.exclude_tmpdir_env_var,
                 exclude_slash_tmp: any.exclude_slash_tmp,
-            }),
-            Some(other) => Err(format!("unknown sandbox policy `{other}`")),
-            None => Err("sandbox policy: missing field `type`".into()),
+            },
         }
     }
 }
@@ -138,6 +157,8 @@ mod tests {
     fn an_unknown_policy_is_named() {
         let error = serde_json::from_str::<SandboxPolicy>(r#"{"type":"some"}"#).unwrap_err();
         assert!(error.to_string().contains("`some`"), "{error}");
+        let error = serde_json::from_str::<SandboxPolicy>("{}").unwrap_err();
+        assert!(error.to_string().contains("`type`"), "{error}");
     }
 
     #[test]

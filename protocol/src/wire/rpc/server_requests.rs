@@ -1,15 +1,28 @@
 //! The table of the server's requests.
 
-use super::approval::{CommandApprovalParams, FileChangeApprovalParams};
+use super::{
+    approval::{ApprovalResponse, CommandApprovalParams, FileChangeApprovalParams},
+    rows::Row,
+};
+use schemars::SchemaGenerator;
 use serde_json::Value;
 
 macro_rules! server_requests {
-    ($($(#[$doc:meta])* $name:ident = $method:literal ($params:ty);)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $method:literal ($params:ty) -> $response:ty;)*) => {
         /// What the server asks of a client.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum ServerRequest { $($(#[$doc])* $name($params),)* }
+        pub enum ServerRequest { $($(#[doc = $doc])* $name($params),)* }
 
         impl ServerRequest {
+            /// The table, for the schema.
+            pub const ROWS: &'static [Row] = &[$(Row {
+                name: stringify!($name),
+                method: $method,
+                doc: concat!($($doc),*),
+                params: SchemaGenerator::subschema_for::<$params>,
+                result: Some(SchemaGenerator::subschema_for::<$response>),
+            },)*];
+
             /// The wire name.
             #[must_use]
             pub fn method(&self) -> &'static str {
@@ -27,7 +40,7 @@ macro_rules! server_requests {
 
 server_requests! {
     /// May this command run?
-    CommandApproval = "item/commandExecution/requestApproval" (CommandApprovalParams);
+    CommandApproval = "item/commandExecution/requestApproval" (CommandApprovalParams) -> ApprovalResponse;
     /// May this patch be applied?
-    FileChangeApproval = "item/fileChange/requestApproval" (FileChangeApprovalParams);
+    FileChangeApproval = "item/fileChange/requestApproval" (FileChangeApprovalParams) -> ApprovalResponse;
 }

@@ -10,12 +10,13 @@ use crate::{
     ids::{ResponseId, SessionId, SubmissionId},
     wire::policy::{AskForApproval, ReasoningEffort},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// What a thread does now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ThreadStatus {
     /// It is stored and nobody works on it.
@@ -32,7 +33,7 @@ pub enum ThreadStatus {
 }
 
 /// What a turn waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ActiveFlag {
     /// A person's decision.
@@ -272,6 +273,7 @@ wire! {
     pub struct ThreadParams {
         /// Which.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
     }
 
@@ -279,6 +281,7 @@ wire! {
     pub struct ThreadResumeParams {
         /// Which.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Its file, instead of its id.
         #[serde(default)]
@@ -295,6 +298,7 @@ wire! {
     pub struct ThreadForkParams {
         /// Which.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Its file, instead of its id.
         #[serde(default)]
@@ -355,6 +359,7 @@ wire! {
     pub struct ThreadReadParams {
         /// Which.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Whether its turns are wanted.
         #[serde(default)]
@@ -365,6 +370,7 @@ wire! {
     pub struct ThreadSetNameParams {
         /// Which.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// What its user calls it; empty takes the name away.
         pub name: String,
@@ -396,6 +402,7 @@ wire! {
     pub struct HistoryParams {
         /// Which.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Of items: only those of this turn.
         #[serde(default)]
@@ -446,6 +453,7 @@ wire! {
     pub struct ReviewStartParams {
         /// Where.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// What is to be looked at.
         pub target: ReviewTarget,
@@ -461,7 +469,7 @@ wire! {
 }
 
 /// What a mode works with; snake case inside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CollaborationSettings {
     /// The model.
     pub model: String,
@@ -472,7 +480,7 @@ pub struct CollaborationSettings {
 }
 
 /// What is to be reviewed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ReviewTarget {
     /// What is not committed.
@@ -498,7 +506,7 @@ pub enum ReviewTarget {
 }
 
 /// Whether there was anything to unsubscribe from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum UnsubscribeStatus {
     /// Nobody works on the thread.
@@ -510,7 +518,7 @@ pub enum UnsubscribeStatus {
 }
 
 /// Which end of a list comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SortDirection {
     /// The oldest.
@@ -521,7 +529,7 @@ pub enum SortDirection {
 }
 
 /// One or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany {
     /// One.

@@ -9,12 +9,13 @@ use crate::{
     ids::{SessionId, SubmissionId},
     wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
 /// How far a turn is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TurnStatus {
     /// It runs.
@@ -28,7 +29,7 @@ pub enum TurnStatus {
 }
 
 /// How many of its items a turn shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemsView {
     /// None.
@@ -76,6 +77,7 @@ wire! {
     pub struct TurnStartParams {
         /// Where.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// What the user says.
         pub input: Vec<UserInput>,
@@ -112,9 +114,11 @@ wire! {
     pub struct TurnInterruptParams {
         /// Where.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Which turn; it must be the one that runs.
         #[serde(alias = "turn_id")]
+        #[schemars(extend("x-aliases" = ["turn_id"]))]
         pub turn_id: SubmissionId,
     }
 
@@ -122,9 +126,11 @@ wire! {
     pub struct TurnSteerParams {
         /// Where.
         #[serde(alias = "thread_id")]
+        #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Which turn; it must be the one that runs.
         #[serde(alias = "expected_turn_id")]
+        #[schemars(extend("x-aliases" = ["expected_turn_id"]))]
         pub expected_turn_id: SubmissionId,
         /// What the user says to it.
         pub input: Vec<UserInput>,
@@ -289,7 +295,7 @@ wire! {
 }
 
 /// How far a step of a plan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PlanStepStatus {
     /// Not begun.
