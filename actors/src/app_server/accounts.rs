@@ -7,8 +7,9 @@ use llmx_protocol::machine::login::Refusal;
 use llmx_protocol::wire::rpc::{
     Empty, RpcError, ServerNotification,
     account::{
-        self as wire, AccountReadResponse, AccountUpdatedNotification, AuthMode, CancelStatus, LoginCancelParams,
-        LoginCancelResponse, LoginCompletedNotification, LoginStartParams, LoginStartResponse,
+        self as wire, AccountLoginCompletedNotification, AccountUpdatedNotification, AuthMode,
+        CancelLoginAccountParams, CancelLoginAccountResponse, CancelLoginAccountStatus, GetAccountResponse,
+        LoginAccountParams, LoginAccountResponse,
     },
     method,
 };
@@ -27,7 +28,7 @@ pub(super) fn announce_facts(accounts: &Accounts, server: actix::WeakRecipient<A
 fn notification(fact: &AccountFact) -> ServerNotification {
     match fact {
         AccountFact::LoginCompleted { login, error } => {
-            ServerNotification::LoginCompleted(LoginCompletedNotification {
+            ServerNotification::AccountLoginCompleted(AccountLoginCompletedNotification {
                 login_id: login.clone(),
                 success: error.is_none(),
                 error: error.clone(),
@@ -57,8 +58,8 @@ pub(super) async fn read(options: AppServerOptions, renew: bool, caller: Caller)
             let has_key = wanted && configuration::has_key(&options);
             let account = account.map(told).or_else(|| has_key.then_some(wire::Account::ApiKey {}));
             let response =
-                AccountReadResponse { account, user_id: (), requires_openai_auth: wanted, workspace_routing: () };
-            caller.answer(method::AccountRead, &response);
+                GetAccountResponse { account, user_id: (), requires_openai_auth: wanted, workspace_routing: () };
+            caller.answer(method::GetAccount, &response);
         }
     }
 }
@@ -72,39 +73,40 @@ fn told(account: Account) -> wire::Account {
     }
 }
 
-pub(super) fn log_in(accounts: &Accounts, params: LoginStartParams, caller: Caller) {
+pub(super) fn log_in(accounts: &Accounts, params: LoginAccountParams, caller: Caller) {
     let login = match params {
-        LoginStartParams::ApiKey { api_key } => NewLogin::ApiKey(api_key.into()),
-        LoginStartParams::ChatGpt {} => NewLogin::Browser,
-        LoginStartParams::DeviceCode {} => NewLogin::DeviceCode,
+        LoginAccountParams::ApiKey { api_key } => NewLogin::ApiKey(api_key.into()),
+        LoginAccountParams::ChatGpt {} => NewLogin::Browser,
+        LoginAccountParams::DeviceCode {} => NewLogin::DeviceCode,
     };
     accounts.start_login(
         login,
         Answer::to(|answer: Result<Result<Started, Refusal>, AccountsGone>| match answer {
-            Ok(Ok(started)) => caller.answer(method::LoginStart, &to_do(started)),
+            Ok(Ok(started)) => caller.answer(method::LoginAccount, &to_do(started)),
             Ok(Err(refusal)) => caller.refuse(&RpcError::invalid_request(refusal.to_string())),
             Err(gone) => caller.refuse(&RpcError::internal(gone.to_string())),
         }),
     );
 }
 
-fn to_do(started: Started) -> LoginStartResponse {
+fn to_do(started: Started) -> LoginAccountResponse {
     match started {
-        Started::ApiKey => LoginStartResponse::ApiKey {},
-        Started::Browser { login, auth_url } => LoginStartResponse::ChatGpt { login_id: login, auth_url },
+        Started::ApiKey => LoginAccountResponse::ApiKey {},
+        Started::Browser { login, auth_url } => LoginAccountResponse::ChatGpt { login_id: login, auth_url },
         Started::DeviceCode { login, verification_url, user_code } => {
-            LoginStartResponse::DeviceCode { login_id: login, verification_url, user_code }
+            LoginAccountResponse::DeviceCode { login_id: login, verification_url, user_code }
         }
     }
 }
 
-pub(super) fn cancel(accounts: &Accounts, params: LoginCancelParams, caller: Caller) {
+pub(super) fn cancel(accounts: &Accounts, params: CancelLoginAccountParams, caller: Caller) {
     accounts.cancel_login(
         params.login_id,
         Answer::to(|answer| match answer {
             Ok(found) => {
-                let status = if found { CancelStatus::Canceled } else { CancelStatus::NotFound };
-                caller.answer(method::LoginCancel, &LoginCancelResponse { status });
+                let status =
+                    if found { CancelLoginAccountStatus::Canceled } else { CancelLoginAccountStatus::NotFound };
+                caller.answer(method::CancelLoginAccount, &CancelLoginAccountResponse { status });
             }
             Err(gone) => caller.refuse(&RpcError::internal(gone.to_string())),
         }),
@@ -113,7 +115,7 @@ pub(super) fn cancel(accounts: &Accounts, params: LoginCancelParams, caller: Cal
 
 pub(super) fn log_out(accounts: &Accounts, caller: Caller) {
     accounts.log_out(Answer::to(|answer| match answer {
-        Ok(Ok(_)) => caller.answer(method::Logout, &Empty {}),
+        Ok(Ok(_)) => caller.answer(method::LogoutAccount, &Empty {}),
         Ok(Err(why)) => caller.refuse(&RpcError::internal(format!("logout failed: {why}"))),
         Err(gone) => caller.refuse(&RpcError::internal(gone.to_string())),
     }));

@@ -115,14 +115,16 @@ impl AppServer {
     fn call_machine(&mut self, request: ClientRequest, caller: Caller, context: &mut Context<Self>) {
         let nothing = EmptyListResponse { data: Vec::new(), next_cursor: () };
         match request {
-            ClientRequest::AccountRead(params) => {
+            ClientRequest::GetAccount(params) => {
                 let read = accounts::read(self.options.clone(), params.refresh_token, caller);
                 context.spawn(read.into_actor(self));
             }
-            ClientRequest::LoginStart(params) => accounts::log_in(self.options.engine.accounts(), params, caller),
-            ClientRequest::LoginCancel(params) => accounts::cancel(self.options.engine.accounts(), params, caller),
-            ClientRequest::Logout(_) => accounts::log_out(self.options.engine.accounts(), caller),
-            ClientRequest::RateLimitsRead(_) => {
+            ClientRequest::LoginAccount(params) => accounts::log_in(self.options.engine.accounts(), params, caller),
+            ClientRequest::CancelLoginAccount(params) => {
+                accounts::cancel(self.options.engine.accounts(), params, caller);
+            }
+            ClientRequest::LogoutAccount(_) => accounts::log_out(self.options.engine.accounts(), caller),
+            ClientRequest::GetAccountRateLimits(_) => {
                 let read = accounts::read_rate_limits(self.options.engine.accounts().clone(), caller);
                 context.spawn(read.into_actor(self));
             }
@@ -138,7 +140,7 @@ impl AppServer {
                 Err(error) => caller.refuse(&error),
             },
             ClientRequest::PermissionProfileList(_) => caller.answer(method::PermissionProfileList, &nothing),
-            ClientRequest::McpServerStatusList(_) => caller.answer(method::McpServerStatusList, &nothing),
+            ClientRequest::ListMcpServerStatus(_) => caller.answer(method::ListMcpServerStatus, &nothing),
             ClientRequest::SkillsList(params) => {
                 caller.answer(method::SkillsList, &configuration::skills(&self.options, params));
             }

@@ -237,7 +237,7 @@ fn refuse(id: Option<&RequestId>, error: &RpcError) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::rpc::approval::FileChangeApprovalParams;
+    use crate::wire::rpc::approval::FileChangeRequestApprovalParams;
 
     fn connection() -> Connection {
         let server = ServerInfo { home: "/h".into(), version: "0.1.0".into(), platform: "Linux; x86_64".into() };
@@ -314,7 +314,7 @@ mod tests {
     }
 
     fn question() -> ServerRequest {
-        ServerRequest::FileChangeApproval(FileChangeApprovalParams {
+        ServerRequest::FileChangeRequestApproval(FileChangeRequestApprovalParams {
             thread_id: "t".into(),
             turn_id: "u".into(),
             item_id: "c".into(),

@@ -26,7 +26,7 @@ use crate::{
         plan::{Plan, StepStatus},
         rpc::{
             Millis, ServerNotification, ServerRequest, account,
-            approval::{CommandApprovalParams, FileChangeApprovalParams},
+            approval::{CommandExecutionRequestApprovalParams, FileChangeRequestApprovalParams},
             item::{ItemStatus, ThreadItem},
             thread::{
                 ActiveFlag, DeprecationNoticeNotification, ThreadNotification, ThreadStatus,
@@ -166,7 +166,7 @@ impl Surface {
                 let delta = command.wrote(*stream, chunk);
                 if !delta.is_empty() {
                     let params = self.delta(ItemId::from(call_id.as_str()), delta);
-                    out.extend(params.map(|p| Said::Notify(ServerNotification::CommandOutputDelta(p))));
+                    out.extend(params.map(|p| Said::Notify(ServerNotification::CommandExecutionOutputDelta(p))));
                 }
             }
             EventMsg::ExecCommandEnd(end) => self.command_ended(end, now, out),
@@ -416,7 +416,7 @@ impl Surface {
         let question = Question {
             call: call.clone(),
             turn: turn.id.clone(),
-            request: ServerRequest::CommandApproval(CommandApprovalParams {
+            request: ServerRequest::CommandExecutionRequestApproval(CommandExecutionRequestApprovalParams {
                 kind: "command".to_owned(),
                 thread_id: self.thread.clone(),
                 turn_id: turn.id.clone(),
@@ -470,7 +470,7 @@ impl Surface {
         let question = Question {
             call: call.clone(),
             turn: turn.id.clone(),
-            request: ServerRequest::FileChangeApproval(FileChangeApprovalParams {
+            request: ServerRequest::FileChangeRequestApproval(FileChangeRequestApprovalParams {
                 thread_id: self.thread.clone(),
                 turn_id: turn.id.clone(),
                 item_id: call.clone(),
@@ -539,8 +539,8 @@ impl Surface {
         }
         let (id, call_id) = (question.turn.as_str().to_owned(), Some(call.clone()));
         Some(match question.request {
-            ServerRequest::CommandApproval(_) => Op::ExecApproval { id, call_id, decision },
-            ServerRequest::FileChangeApproval(_) => Op::PatchApproval { id, call_id, decision },
+            ServerRequest::CommandExecutionRequestApproval(_) => Op::ExecApproval { id, call_id, decision },
+            ServerRequest::FileChangeRequestApproval(_) => Op::PatchApproval { id, call_id, decision },
         })
     }
 
@@ -604,5 +604,5 @@ fn token_usage(info: &TokenUsageInfo) -> ThreadTokenUsage {
 
 fn rate_limits(limits: Option<RateLimitSnapshot>) -> ServerNotification {
     let rate_limits = account::RateLimitSnapshot::from(limits.unwrap_or_default());
-    ServerNotification::RateLimitsUpdated(account::RateLimitsUpdatedNotification { rate_limits })
+    ServerNotification::AccountRateLimitsUpdated(account::AccountRateLimitsUpdatedNotification { rate_limits })
 }

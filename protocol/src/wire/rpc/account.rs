@@ -26,7 +26,7 @@ pub enum Account {
 /// Params of `account/login/start`: how somebody logs in. Does not print the key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum LoginStartParams {
+pub enum LoginAccountParams {
     /// With a key.
     ApiKey {
         /// The key.
@@ -40,7 +40,7 @@ pub enum LoginStartParams {
     DeviceCode {},
 }
 
-impl fmt::Debug for LoginStartParams {
+impl fmt::Debug for LoginAccountParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ApiKey { .. } => "ApiKey",
@@ -53,7 +53,7 @@ impl fmt::Debug for LoginStartParams {
 /// Result of `account/login/start`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum LoginStartResponse {
+pub enum LoginAccountResponse {
     /// The key is kept.
     ApiKey {},
     /// A person is to open a page on this machine.
@@ -79,7 +79,7 @@ pub enum LoginStartResponse {
 /// What became of a cancelled login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum CancelStatus {
+pub enum CancelLoginAccountStatus {
     /// It is over.
     Canceled,
     /// There was none.
@@ -98,7 +98,7 @@ pub enum AuthMode {
 
 optional_params! {
     /// Params of `account/read`.
-    pub struct AccountReadParams {
+    pub struct GetAccountParams {
         /// Whether tokens are to be renewed first.
         pub refresh_token: bool,
     }
@@ -106,7 +106,7 @@ optional_params! {
 
 wire! {
     /// Result of `account/read`.
-    pub struct AccountReadResponse {
+    pub struct GetAccountResponse {
         /// Who is logged in.
         pub account: Option<Account>,
         /// Not known to llmx.
@@ -118,19 +118,19 @@ wire! {
     }
 
     /// Params of `account/login/cancel`.
-    pub struct LoginCancelParams {
+    pub struct CancelLoginAccountParams {
         /// Which.
         pub login_id: LoginId,
     }
 
     /// Result of `account/login/cancel`.
-    pub struct LoginCancelResponse {
+    pub struct CancelLoginAccountResponse {
         /// Whether there was such a login.
-        pub status: CancelStatus,
+        pub status: CancelLoginAccountStatus,
     }
 
     /// Params of `account/login/completed`.
-    pub struct LoginCompletedNotification {
+    pub struct AccountLoginCompletedNotification {
         /// Which; none for a key.
         pub login_id: Option<LoginId>,
         /// Whether somebody is logged in by it.
@@ -150,7 +150,7 @@ wire! {
     }
 
     /// Result of `account/rateLimits/read`.
-    pub struct RateLimitsReadResponse {
+    pub struct GetAccountRateLimitsResponse {
         /// The limits.
         pub rate_limits: RateLimitSnapshot,
     }
@@ -190,7 +190,7 @@ wire! {
     }
 
     /// Params of `account/rateLimits/updated`.
-    pub struct RateLimitsUpdatedNotification {
+    pub struct AccountRateLimitsUpdatedNotification {
         /// The limits.
         pub rate_limits: RateLimitSnapshot,
     }

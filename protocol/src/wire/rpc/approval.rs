@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 wire! {
     /// Params of `item/commandExecution/requestApproval`.
-    pub struct CommandApprovalParams {
+    pub struct CommandExecutionRequestApprovalParams {
         /// `command`.
         pub kind: String,
         /// Where.
@@ -40,7 +40,7 @@ wire! {
     }
 
     /// Params of `item/fileChange/requestApproval`. What would change is in the item.
-    pub struct FileChangeApprovalParams {
+    pub struct FileChangeRequestApprovalParams {
         /// Where.
         pub thread_id: SessionId,
         /// In which turn.

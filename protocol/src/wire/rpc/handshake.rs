@@ -2,7 +2,7 @@
 
 optional_params! {
     /// What a client asks for beyond the ordinary.
-    pub struct Capabilities {
+    pub struct InitializeCapabilities {
         /// Methods that are not stable. llmx makes no difference.
         pub experimental_api: bool,
         /// Notifications that it does not want.
@@ -29,7 +29,7 @@ wire! {
         pub client_info: ClientInfo,
         /// What it can do.
         #[serde(default)]
-        pub capabilities: Option<Capabilities>,
+        pub capabilities: Option<InitializeCapabilities>,
     }
 
     /// Result of `initialize`.

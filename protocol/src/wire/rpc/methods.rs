@@ -134,7 +134,7 @@ methods! {
     /// Named sets of permissions: llmx has none.
     PermissionProfileList = "permissionProfile/list" (configuration::AnyParams) -> configuration::EmptyListResponse;
     /// MCP servers: llmx has none.
-    McpServerStatusList = "mcpServerStatus/list" (configuration::AnyParams) -> configuration::EmptyListResponse;
+    ListMcpServerStatus = "mcpServerStatus/list" (configuration::AnyParams) -> configuration::EmptyListResponse;
     /// Skills: llmx has none.
     SkillsList = "skills/list" (configuration::SkillsListParams) -> configuration::SkillsListResponse;
     /// Runs a command of the client's own.
@@ -146,15 +146,15 @@ methods! {
     /// Resizes the terminal of such a command.
     CommandExecResize = "command/exec/resize" (command::CommandExecProcessParams) -> Empty;
     /// Who is logged in.
-    AccountRead = "account/read" (account::AccountReadParams) -> account::AccountReadResponse;
+    GetAccount = "account/read" (account::GetAccountParams) -> account::GetAccountResponse;
     /// Logs somebody in.
-    LoginStart = "account/login/start" (account::LoginStartParams) -> account::LoginStartResponse;
+    LoginAccount = "account/login/start" (account::LoginAccountParams) -> account::LoginAccountResponse;
     /// Stops a login.
-    LoginCancel = "account/login/cancel" (account::LoginCancelParams) -> account::LoginCancelResponse;
+    CancelLoginAccount = "account/login/cancel" (account::CancelLoginAccountParams) -> account::CancelLoginAccountResponse;
     /// Logs out.
-    Logout = "account/logout" (configuration::AnyParams) -> Empty;
+    LogoutAccount = "account/logout" (configuration::AnyParams) -> Empty;
     /// What is left of an account.
-    RateLimitsRead = "account/rateLimits/read" (configuration::AnyParams) -> account::RateLimitsReadResponse;
+    GetAccountRateLimits = "account/rateLimits/read" (configuration::AnyParams) -> account::GetAccountRateLimitsResponse;
 }
 
 /// Absent params are those without members.

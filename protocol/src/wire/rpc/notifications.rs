@@ -67,7 +67,7 @@ notifications! {
     /// The model says something.
     AgentMessageDelta = "item/agentMessage/delta" (turn::DeltaNotification);
     /// A command says something.
-    CommandOutputDelta = "item/commandExecution/outputDelta" (turn::DeltaNotification);
+    CommandExecutionOutputDelta = "item/commandExecution/outputDelta" (turn::DeltaNotification);
     /// The model thinks something.
     ReasoningTextDelta = "item/reasoning/textDelta" (turn::ReasoningTextDeltaNotification);
     /// The model sums up its thoughts.
@@ -85,9 +85,9 @@ notifications! {
     /// A command of the client's own says something.
     CommandExecOutputDelta = "command/exec/outputDelta" (command::CommandExecOutputDeltaNotification);
     /// A login has ended.
-    LoginCompleted = "account/login/completed" (account::LoginCompletedNotification);
+    AccountLoginCompleted = "account/login/completed" (account::AccountLoginCompletedNotification);
     /// Somebody else, or nobody, is logged in now.
     AccountUpdated = "account/updated" (account::AccountUpdatedNotification);
     /// What a server said of the caller's limits.
-    RateLimitsUpdated = "account/rateLimits/updated" (account::RateLimitsUpdatedNotification);
+    AccountRateLimitsUpdated = "account/rateLimits/updated" (account::AccountRateLimitsUpdatedNotification);
 }

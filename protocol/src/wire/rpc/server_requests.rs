@@ -1,7 +1,7 @@
 //! The table of the server's requests.
 
 use super::{
-    approval::{ApprovalResponse, CommandApprovalParams, FileChangeApprovalParams},
+    approval::{ApprovalResponse, CommandExecutionRequestApprovalParams, FileChangeRequestApprovalParams},
     rows::Row,
 };
 use schemars::SchemaGenerator;
@@ -40,7 +40,7 @@ macro_rules! server_requests {
 
 server_requests! {
     /// May this command run?
-    CommandApproval = "item/commandExecution/requestApproval" (CommandApprovalParams) -> ApprovalResponse;
+    CommandExecutionRequestApproval = "item/commandExecution/requestApproval" (CommandExecutionRequestApprovalParams) -> ApprovalResponse;
     /// May this patch be applied?
-    FileChangeApproval = "item/fileChange/requestApproval" (FileChangeApprovalParams) -> ApprovalResponse;
+    FileChangeRequestApproval = "item/fileChange/requestApproval" (FileChangeRequestApprovalParams) -> ApprovalResponse;
 }
