@@ -2,7 +2,7 @@
 
 use crate::{
     cli::AppServerArguments,
-    exit,
+    exit, generate,
     proto::settled,
     sources::{self, Configured},
     stdio::{self, Output},
@@ -23,7 +23,10 @@ use tokio::{
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves until the client is gone.
-pub(crate) fn run(overrides: &[String], _: &AppServerArguments) -> ExitCode {
+pub(crate) fn run(overrides: &[String], arguments: &AppServerArguments) -> ExitCode {
+    if let Some(about) = &arguments.about {
+        return generate::run(about);
+    }
     let configured = match sources::configured(overrides) {
         Ok(configured) => configured,
         Err(why) => return exit::cannot_start(why),

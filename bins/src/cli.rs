@@ -118,6 +118,35 @@ pub(crate) struct AppServerArguments {
     /// Where clients connect. Only stdio:// so far.
     #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = ["stdio://"])]
     pub(crate) listen: String,
+    /// Something about its protocol.
+    #[command(subcommand)]
+    pub(crate) about: Option<AppServerCommand>,
+}
+
+/// Subcommands of `llmx app-server`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppServerCommand {
+    /// Write the protocol as TypeScript, a file a type.
+    GenerateTs {
+        /// Where to; made if need be.
+        #[arg(short, long, value_name = "DIR")]
+        out: PathBuf,
+        /// A Prettier that formats what was written.
+        #[arg(short, long, value_name = "PRETTIER_BIN")]
+        prettier: Option<PathBuf>,
+        /// Include what is not stable; llmx makes no difference.
+        #[arg(long)]
+        experimental: bool,
+    },
+    /// Write the protocol as JSON Schema: a file a message, and all in one.
+    GenerateJsonSchema {
+        /// Where to; made if need be.
+        #[arg(short, long, value_name = "DIR")]
+        out: PathBuf,
+        /// Include what is not stable; llmx makes no difference.
+        #[arg(long)]
+        experimental: bool,
+    },
 }
 
 /// Arguments of `llmx demo`.

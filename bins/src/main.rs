@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod doctor;
 mod exit;
+mod generate;
 mod logging;
 mod login;
 mod proto;

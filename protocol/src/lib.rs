@@ -14,6 +14,7 @@ pub mod local_files;
 pub mod machine;
 pub mod model;
 pub mod patch;
+pub mod schema;
 pub mod surface;
 pub mod tool;
 pub mod wire;

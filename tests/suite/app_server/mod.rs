@@ -6,5 +6,6 @@ mod commands;
 mod configuration;
 mod conversations;
 mod handshake;
+mod schema;
 mod threads;
 mod turns;

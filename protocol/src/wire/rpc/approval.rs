@@ -75,7 +75,7 @@ pub enum ApprovalDecision {
     #[serde(alias = "approved_for_session")]
     #[schemars(extend("x-aliases" = ["approved_for_session"]))]
     AcceptForSession,
-    /// And commands that begin so, for good; llmx takes it for [`Self::AcceptForSession`].
+    /// And commands that begin so, for good; llmx takes it for `acceptForSession`.
     AcceptWithExecpolicyAmendment {
         /// The words.
         execpolicy_amendment: Vec<String>,

@@ -18,6 +18,7 @@ pub enum RequestId {
 
 /// Why a request cannot be answered with a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JSONRPCErrorError")]
 pub struct RpcError {
     /// One of the five codes of JSON-RPC.
     pub code: i64,
