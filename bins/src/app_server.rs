@@ -3,13 +3,15 @@
 use crate::{
     cli::AppServerArguments,
     exit, generate,
+    listen::{self, Address, JsonRpc},
     proto::settled,
-    sources::{self, Configured},
+    sources::Configured,
     stdio::{self, Output},
 };
 use llmx_actors::{
     app_server::{AppServerHandle, AppServerOptions},
     engine::Engine,
+    replay::Recordings,
     threads::ThreadOrigin,
 };
 use llmx_protocol::wire::rollout::SessionSource;
@@ -21,22 +23,33 @@ use tokio::{
 
 /// How long a client that does not read may keep llmx from leaving when a signal asked for it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Where `unix://` is, in llmx's home.
+const SOCKET: &str = "app-server.sock";
 
-/// Serves until the client is gone.
+/// Serves until the client is gone, or where clients connect until a signal comes.
 pub(crate) fn run(overrides: &[String], arguments: &AppServerArguments) -> ExitCode {
     if let Some(about) = &arguments.about {
         return generate::run(about);
     }
-    let configured = match sources::configured(overrides) {
-        Ok(configured) => configured,
-        Err(why) => return exit::cannot_start(why),
+    let (configured, token) = match listen::prepare(overrides, &arguments.listen, &arguments.token) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
     };
-    actix_rt::System::new().block_on(serve(configured)).unwrap_or_else(exit::cannot_start)
+    let home = configured.sources.home.clone().unwrap_or_default();
+    let address = arguments.listen.clone().or_usual(|| home.join(SOCKET));
+    let served = async {
+        let (server, recordings) = launch(configured)?;
+        let code = match &address {
+            Address::Stdio => serve_stdio(&server).await?,
+            address => listen::run(address, token, JsonRpc(server)).await?,
+        };
+        recordings.flush();
+        Ok(code)
+    };
+    actix_rt::System::new().block_on(served).unwrap_or_else(|error: io::Error| exit::cannot_start(error))
 }
 
-async fn serve(configured: Configured) -> io::Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+fn launch(configured: Configured) -> io::Result<(AppServerHandle, Recordings)> {
     let (config, sources, cwd) = (configured.config.clone(), configured.sources.clone(), std::env::current_dir()?);
     let mut options = configured.engine();
     options.origin = ThreadOrigin { originator: "llmx-app-server".to_owned(), source: SessionSource::Vscode };
@@ -49,6 +62,12 @@ async fn serve(configured: Configured) -> io::Result<ExitCode> {
         cwd,
         platform: format!("{}; {}", std::env::consts::OS, std::env::consts::ARCH),
     });
+    Ok((server, recordings))
+}
+
+async fn serve_stdio(server: &AppServerHandle) -> io::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     let (writer, mut output) = stdio::output()?;
     let mut input = stdio::input()?;
     let Some(client) = server.connect(Box::new(writer)).await else {
@@ -75,6 +94,5 @@ async fn serve(configured: Configured) -> io::Result<ExitCode> {
         }
     }
     let _ = timeout(LAST_WORDS, settled(&mut output)).await;
-    recordings.flush();
     Ok(ExitCode::from(code))
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::listen::Address;
 use clap::{Args, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -107,17 +108,23 @@ pub(crate) struct DoctorArguments {
 /// Arguments of `llmx proto`.
 #[derive(Debug, Args)]
 pub(crate) struct ProtoArguments {
-    /// Where UIs connect. Only stdio:// so far.
-    #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = ["stdio://"])]
-    pub(crate) listen: String,
+    /// Where UIs connect: stdio://, unix://PATH or tcp://IP:PORT. Each that connects has a session of its own.
+    #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = Address::of_proto)]
+    pub(crate) listen: Address,
+    /// What whoever connects must know.
+    #[command(flatten)]
+    pub(crate) token: TokenArguments,
 }
 
 /// Arguments of `llmx app-server`.
 #[derive(Debug, Args)]
 pub(crate) struct AppServerArguments {
-    /// Where clients connect. Only stdio:// so far.
-    #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = ["stdio://"])]
-    pub(crate) listen: String,
+    /// Where clients connect: stdio://, unix://PATH or ws://IP:PORT.
+    #[arg(long, value_name = "URL", default_value = "stdio://", value_parser = Address::of_app_server)]
+    pub(crate) listen: Address,
+    /// What whoever connects must know.
+    #[command(flatten)]
+    pub(crate) token: TokenArguments,
     /// Something about its protocol.
     #[command(subcommand)]
     pub(crate) about: Option<AppServerCommand>,
@@ -147,6 +154,17 @@ pub(crate) enum AppServerCommand {
         #[arg(long)]
         experimental: bool,
     },
+}
+
+/// The secret of clients that connect.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// A file that holds the token which clients must send, for --listen; needed where other machines can connect.
+    #[arg(long, value_name = "FILE", visible_alias = "ws-token-file", conflicts_with = "token_env")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The environment variable that holds it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) token_env: Option<String>,
 }
 
 /// Arguments of `llmx demo`.

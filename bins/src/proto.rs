@@ -2,7 +2,8 @@
 
 use crate::{
     cli::ProtoArguments,
-    exit, sources,
+    exit,
+    listen::{self, Address, ProtocolV1},
     stdio::{self, Output},
 };
 use llmx_actors::engine::{Engine, EngineOptions, SessionHandle};
@@ -23,19 +24,25 @@ const LONGEST_LINE: usize = 16 * 1024 * 1024;
 /// How long a UI that does not read may keep llmx from leaving when a signal asked for it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Runs a session from the first line to the last.
-pub(crate) fn run(overrides: &[String], _: &ProtoArguments) -> ExitCode {
-    let options = match sources::configured(overrides) {
-        Ok(configured) => configured.engine(),
-        Err(why) => return exit::cannot_start(why),
+/// Runs a session from the first line to the last; or one for each client that connects, until a signal comes.
+pub(crate) fn run(overrides: &[String], arguments: &ProtoArguments) -> ExitCode {
+    let (configured, token) = match listen::prepare(overrides, &arguments.listen, &arguments.token) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
     };
+    let options = configured.engine();
     let recordings = options.recordings.clone();
-    let code = actix_rt::System::new().block_on(serve(options));
+    let code = actix_rt::System::new().block_on(async {
+        match &arguments.listen {
+            Address::Stdio => serve_stdio(options).await,
+            address => listen::run(address, token, ProtocolV1(Engine::launch(options))).await,
+        }
+    });
     recordings.flush();
     code.unwrap_or_else(exit::cannot_start)
 }
 
-async fn serve(options: EngineOptions) -> io::Result<ExitCode> {
+async fn serve_stdio(options: EngineOptions) -> io::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (subscriber, mut output) = stdio::output()?;
@@ -93,7 +100,8 @@ async fn submit_lines(mut chunks: mpsc::Receiver<Vec<u8>>, session: SessionHandl
     let _ = session.no_more_input().await;
 }
 
-fn submission(line: Result<&[u8], LineError>) -> Result<Submission, BadSubmission> {
+/// A line as a submission.
+pub(crate) fn submission(line: Result<&[u8], LineError>) -> Result<Submission, BadSubmission> {
     match line {
         Ok(line) => Submission::parse(line),
         Err(error) => Err(BadSubmission { id: SubmissionId::default(), message: error.to_string() }),

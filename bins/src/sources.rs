@@ -28,6 +28,11 @@ pub(crate) fn configured(overrides: &[String]) -> Result<Configured, String> {
 }
 
 impl Configured {
+    /// Keeps a variable from commands, whatever is configured.
+    pub(crate) fn hide(&mut self, variable: &str) {
+        self.variables.retain(|(name, _)| name != variable);
+    }
+
     pub(crate) fn engine(self) -> EngineOptions {
         EngineOptions::configured(self.config, self.warnings, self.variables, HelperPath::this_program())
     }

@@ -1,5 +1,6 @@
 //! Standard input and output, each on a thread of its own: both may block for as long as the other side likes.
 
+use crate::outgoing::{Batch, Line};
 use llmx_actors::{
     app_server::{ClientSink, Outgoing},
     outbox::{Delivery, Gone, Subscriber},
@@ -15,8 +16,6 @@ use tokio::sync::{mpsc, watch};
 
 /// What one read takes at most, in bytes.
 const READ: usize = 64 * 1024;
-/// What is gathered for one write, in bytes.
-const WRITE: usize = 256 * 1024;
 
 /// Reads standard input; the channel ends with it. No further than the reader: at most two chunks wait.
 pub(crate) fn input() -> io::Result<mpsc::Receiver<Vec<u8>>> {
@@ -53,27 +52,6 @@ pub(crate) enum Output {
 /// A session's events, or what a client is told, on standard output.
 pub(crate) struct StdoutWriter {
     to: blocking::Sender<Line>,
-}
-
-enum Line {
-    Events(Delivery),
-    Told(Outgoing),
-    End,
-}
-
-/// Bytes, with the credit that their writing gives back.
-enum Chunk {
-    Events(Delivery),
-    Told(Outgoing),
-}
-
-impl Chunk {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Events(delivery) => delivery.lines(),
-            Self::Told(outgoing) => &outgoing.bytes,
-        }
-    }
 }
 
 impl Subscriber for StdoutWriter {
@@ -124,56 +102,13 @@ fn write_all(lines: &blocking::Receiver<Line>) -> Output {
         let Ok(first) = lines.recv() else {
             return Output::Lost;
         };
-        let batch = Batch::gather(first, lines);
-        let written = batch.write(&mut output);
+        let batch = Batch::gather(first, || lines.try_recv().ok());
+        let written = output.write_all(&batch.bytes()).and_then(|()| output.flush());
         match (written, batch.last) {
             (Err(_), _) => return Output::Closed,
             (Ok(()), true) => return Output::Written,
             (Ok(()), false) => {}
         }
-    }
-}
-
-/// What goes out in one write, with the credits that its writing gives back.
-struct Batch {
-    chunks: Vec<Chunk>,
-    last: bool,
-}
-
-impl Batch {
-    fn gather(first: Line, more: &blocking::Receiver<Line>) -> Self {
-        let mut batch = Self { chunks: Vec::new(), last: false };
-        let mut size = 0;
-        let mut next = Some(first);
-        while let Some(line) = next {
-            let chunk = match line {
-                Line::Events(delivery) => Chunk::Events(delivery),
-                Line::Told(outgoing) => Chunk::Told(outgoing),
-                Line::End => {
-                    batch.last = true;
-                    return batch;
-                }
-            };
-            size += chunk.bytes().len();
-            batch.chunks.push(chunk);
-            if size >= WRITE {
-                return batch;
-            }
-            next = more.try_recv().ok();
-        }
-        batch
-    }
-
-    fn write(&self, output: &mut impl Write) -> io::Result<()> {
-        match &self.chunks[..] {
-            [] => {}
-            [one] => output.write_all(one.bytes())?,
-            many => {
-                let lines: Vec<&[u8]> = many.iter().map(Chunk::bytes).collect();
-                output.write_all(&lines.concat())?;
-            }
-        }
-        output.flush()
     }
 }
 

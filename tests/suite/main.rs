@@ -12,6 +12,7 @@ mod flows;
 mod interrupts;
 mod keys;
 mod leaving;
+mod listen;
 mod login;
 mod patches;
 mod recording;

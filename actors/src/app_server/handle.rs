@@ -16,10 +16,12 @@ use llmx_protocol::framing::{LineDecoder, LineError};
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::mpsc;
 
-/// How many requests of a client may be under way. Beyond that llmx stops reading what it sends.
-const REQUESTS_UNDER_WAY: u32 = 256;
-/// The longest line that is read, in bytes.
-const LONGEST_LINE: usize = 16 * 1024 * 1024;
+/// What a client's lines that are under way may take, in bytes. Beyond that llmx stops reading what it sends.
+const UNDER_WAY: u32 = 16 * 1024 * 1024;
+/// What a line counts for at least, in bytes: so many requests and no more may be under way.
+const LEAST: usize = UNDER_WAY as usize / 256;
+/// The longest line that is read of a client, in bytes.
+pub const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// What an app-server is made of.
 #[derive(Clone)]
@@ -55,7 +57,7 @@ impl AppServerHandle {
     /// Lets a client in; what it is told goes to `sink`. `None` if the server is gone.
     pub async fn connect(&self, sink: Box<dyn ClientSink>) -> Option<Client> {
         let connection = self.server.send(Connect(sink)).await.ok()?;
-        Some(Client { connection, credits: Credits::new(REQUESTS_UNDER_WAY) })
+        Some(Client { connection, credits: Credits::new(UNDER_WAY) })
     }
 
     /// Lets every turn that runs come to its end, and ends every thread. Nobody answers questions any more.
@@ -96,27 +98,30 @@ impl Client {
         while let Some(chunk) = chunks.recv().await {
             decoder.feed(&chunk, &mut |line| lines.push(line.map(<[u8]>::to_vec)));
             for line in lines.drain(..) {
-                self.hand_over(line).await;
+                self.said(line).await;
             }
         }
         decoder.finish(&mut |line| lines.push(line.map(<[u8]>::to_vec)));
         for line in lines {
-            self.hand_over(line).await;
+            self.said(line).await;
         }
+    }
+
+    /// Hands over what the client sent: a line, or a message of a transport that has messages. Waits while too much of
+    /// what it sent is under way; a host must not read on meanwhile.
+    pub async fn said(&self, line: Result<Vec<u8>, LineError>) {
+        let size = line.as_ref().map_or(LEAST, Vec::len).max(LEAST);
+        let credit = self.credits.acquire(size).await;
+        self.connection.do_send(ClientSaid { line, credit });
     }
 
     /// Waits until every request is answered and the answers are written.
     pub async fn answered(&self) {
-        self.credits.acquire(REQUESTS_UNDER_WAY as usize).await;
+        self.credits.acquire(UNDER_WAY as usize).await;
     }
 
     /// The client is gone: its questions count as refused, it follows nothing any more. Running turns run on.
     pub fn gone(&self) {
         self.connection.do_send(ClientGone);
-    }
-
-    async fn hand_over(&self, line: Result<Vec<u8>, LineError>) {
-        let credit = self.credits.acquire(1).await;
-        self.connection.do_send(ClientSaid { line, credit });
     }
 }

@@ -25,7 +25,7 @@ mod threads;
 pub use self::{
     actor::AppServer,
     connection::{ClientSink, Connection, Outgoing},
-    handle::{AppServerHandle, AppServerOptions, Client},
+    handle::{AppServerHandle, AppServerOptions, Client, LONGEST_LINE},
     thread::LoadedThread,
 };
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::{collections::VecDeque, fs};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    process::Child,
     time::timeout,
 };
 
@@ -16,13 +16,14 @@ const SHOWN: usize = 200;
 /// Of a long line, this many bytes.
 const SHOWN_OF_A_LINE: usize = 600;
 
-/// A client that drives one `llmx app-server`. It reads only when it is asked for a message.
+/// A client of an `llmx app-server`: of its own, or of one that listens. It reads only when it is asked for a message.
 pub struct Client {
     /// Where its threads work.
     pub workspace: Workspace,
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    /// The server, if it is its own.
+    child: Option<Child>,
+    input: Option<Box<dyn AsyncWrite + Unpin + Send>>,
+    output: BufReader<Box<dyn AsyncRead + Unpin + Send>>,
     home: TempDir,
     mark: String,
     transcript: VecDeque<String>,
@@ -33,13 +34,24 @@ pub struct Client {
 
 impl Client {
     pub(super) fn of(mut child: Child, home: TempDir, workspace: Workspace, mark: String) -> Self {
+        let input = child.stdin.take().expect("input is open");
+        let output = child.stdout.take().expect("output is open");
+        Self { child: Some(child), home, mark, ..Self::speaking(workspace, output, input) }
+    }
+
+    /// One that is connected to a server of others.
+    pub(super) fn speaking(
+        workspace: Workspace,
+        output: impl AsyncRead + Unpin + Send + 'static,
+        input: impl AsyncWrite + Unpin + Send + 'static,
+    ) -> Self {
         Self {
             workspace,
-            input: child.stdin.take(),
-            output: BufReader::new(child.stdout.take().expect("output is open")),
-            child,
-            home,
-            mark,
+            child: None,
+            input: Some(Box::new(input)),
+            output: BufReader::new(Box::new(output)),
+            home: TempDir::with_prefix("llmx-home-").expect("a temporary directory can be made"),
+            mark: String::new(),
             transcript: VecDeque::new(),
             read: VecDeque::new(),
             requests: 1000,
@@ -207,21 +219,40 @@ impl Client {
         Remains { home, workspace }
     }
 
-    /// Ends the input and gives back everything that still comes; llmx must then leave with this code.
+    /// Ends the input and gives back everything that still comes; a server of its own must then leave with this code.
     ///
     /// # Panics
     /// If it does not.
     pub async fn ends_with(mut self, code: i32) -> Vec<Value> {
         self.close_input();
-        let mut messages: Vec<Value> = self.read.drain(..).collect();
-        while let Some(message) = self.read_or_end().await {
-            messages.push(message);
-        }
-        match timeout(PATIENCE, self.child.wait()).await {
+        let messages = self.rest().await;
+        let Some(child) = &mut self.child else { return messages };
+        match timeout(PATIENCE, child.wait()).await {
             Ok(Ok(status)) => assert_eq!(status.code(), Some(code), "exit code; {}", self.story()),
             failed => self.fail(&format!("llmx does not leave: {failed:?}")),
         }
         messages
+    }
+
+    /// Everything that still comes.
+    pub async fn rest(&mut self) -> Vec<Value> {
+        let mut messages: Vec<Value> = self.read.drain(..).collect();
+        while let Some(message) = self.read_or_end().await {
+            messages.push(message);
+        }
+        messages
+    }
+
+    /// A server of its own must leave with this code without having said anything; gives back what it says of it.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn fails_to_start(mut self, code: i32) -> String {
+        assert_eq!(self.rest().await, Vec::<Value>::new(), "{}", self.story());
+        let child = self.child.as_mut().expect("it is its own");
+        let status = timeout(PATIENCE, child.wait()).await.expect("it leaves").expect("it can be waited for");
+        assert_eq!(status.code(), Some(code), "{}", self.story());
+        self.story()
     }
 
     /// Ends the input.
@@ -236,14 +267,17 @@ impl Client {
     /// If it has left already.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        processes::memory(self.child.id().and_then(|pid| pid.try_into().ok()).expect("llmx lives"))
+        processes::memory(self.pid().expect("llmx lives"))
     }
 
     /// Every living process of this world but llmx itself.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
-        let llmx = self.child.id().and_then(|pid| pid.try_into().ok());
-        processes::marked(&self.mark).into_iter().filter(|p| Some(p.pid) != llmx).collect()
+        processes::marked(&self.mark).into_iter().filter(|p| Some(p.pid) != self.pid()).collect()
+    }
+
+    fn pid(&self) -> Option<i32> {
+        self.child.as_ref()?.id()?.try_into().ok()
     }
 
     /// Where llmx keeps its files.
@@ -271,7 +305,7 @@ impl Client {
     async fn read_message(&mut self) -> Value {
         match self.read_or_end().await {
             Some(message) => message,
-            None => self.fail("standard output ended"),
+            None => self.fail("the server says nothing more"),
         }
     }
 

@@ -8,7 +8,9 @@ mod issuer;
 mod model_server;
 pub mod processes;
 pub mod responses;
+mod server;
 mod setup;
+mod socket;
 mod ui;
 mod workspace;
 
@@ -18,7 +20,9 @@ pub use event::{Event, kinds, shown};
 pub use issuer::{Issuer, Person};
 pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
 pub use responses::Response;
+pub use server::Server;
 pub use setup::Setup;
+pub use socket::{Socket, WebSocket};
 pub use ui::{Remains, Ui, user_input};
 pub use workspace::Workspace;
 

@@ -1,4 +1,4 @@
-use super::{Client, ModelServer, Remains, Ui, Workspace, llmx_binary, processes::MARK};
+use super::{Client, ModelServer, Remains, Server, Ui, Workspace, llmx_binary, processes::MARK};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -128,6 +128,16 @@ impl Setup {
     pub fn serve(mut self) -> Client {
         let (child, home, mark) = self.spawn("app-server");
         Client::of(child, home, self.workspace, mark)
+    }
+
+    /// Starts `llmx app-server` or `llmx proto` where clients connect, and waits until they can.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub async fn listen(self, subcommand: &str, url: &str) -> Server {
+        let mut setup = self.arguments(&["--listen", url]);
+        let (child, home, mark) = setup.spawn(subcommand);
+        Server::ready(child, home, mark).await
     }
 
     fn spawn(&mut self, subcommand: &str) -> (Child, TempDir, String) {
