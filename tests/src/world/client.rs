@@ -1,5 +1,6 @@
 use super::{
     PATIENCE, Remains, Workspace,
+    conformance::Conformance,
     processes::{self, Memory, Process},
 };
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ const SHOWN: usize = 200;
 const SHOWN_OF_A_LINE: usize = 600;
 
 /// A client of an `llmx app-server`: of its own, or of one that listens. It reads only when it is asked for a message.
+/// Every message, either way, is held to the schema that llmx generates.
 pub struct Client {
     /// Where its threads work.
     pub workspace: Workspace,
@@ -30,6 +32,7 @@ pub struct Client {
     /// Read while something else was waited for.
     read: VecDeque<Value>,
     requests: i64,
+    conformance: Conformance,
 }
 
 impl Client {
@@ -55,6 +58,7 @@ impl Client {
             transcript: VecDeque::new(),
             read: VecDeque::new(),
             requests: 1000,
+            conformance: Conformance::default(),
         }
     }
 
@@ -66,8 +70,21 @@ impl Client {
     /// Sends a line.
     ///
     /// # Panics
-    /// If llmx takes no input.
+    /// If llmx takes no input, or if this answers a question otherwise than the schema says.
     pub async fn send_line(&mut self, line: &str) {
+        if let Ok(message) = serde_json::from_str(line)
+            && let Err(fault) = self.conformance.sent(&message)
+        {
+            self.fail(&format!("the test answers against the schema: {fault}\n{line}"));
+        }
+        self.send_against_the_schema(line).await;
+    }
+
+    /// Sends a line that deliberately is not what the schema wants of an answer.
+    ///
+    /// # Panics
+    /// If llmx takes no input.
+    pub async fn send_against_the_schema(&mut self, line: &str) {
         self.note("→", line);
         let input = self.input.as_mut().expect("input is open");
         let sent = timeout(PATIENCE, async {
@@ -321,6 +338,9 @@ impl Client {
             serde_json::from_str(&line).unwrap_or_else(|e| self.fail(&format!("a line is no JSON ({e}): {line}")));
         if message.get("jsonrpc").is_some() {
             self.fail("a message has the header");
+        }
+        if let Err(fault) = self.conformance.came(&message) {
+            self.fail(&format!("llmx and its schema differ: {fault}\n{message:#}"));
         }
         Some(message)
     }

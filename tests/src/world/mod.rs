@@ -2,6 +2,7 @@
 
 mod binary;
 mod client;
+mod conformance;
 mod event;
 pub mod http;
 mod issuer;
@@ -16,6 +17,7 @@ mod workspace;
 
 pub use binary::llmx_binary;
 pub use client::Client;
+pub use conformance::fault_of_params;
 pub use event::{Event, kinds, shown};
 pub use issuer::{Issuer, Person};
 pub use model_server::{Answer, Gate, ModelServer, Request, deserted_url};
