@@ -4,9 +4,11 @@
 //! cargo bench -p llmx-tests --bench engine [-- SECTION…]
 //! ```
 //!
-//! Sections: size cold turn deltas exec interrupt long request sessions. CPU is the engine's own, from /proc; times are medians
+//! Sections: size cold turn deltas exec patch interrupt long request sessions. CPU is the engine's own, from /proc; times are medians
 //! and maxima as a UI on a pipe sees them. The scripted model answers from this process, on the same cores.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench reports on standard output and breaks loudly")]
+
+mod patch;
 
 use llmx_actors::{
     config::{ConfigSources, Environment, load},
@@ -24,7 +26,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -41,12 +43,13 @@ fn main() -> ExitCode {
         return host_sessions(url);
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let sections: [Section; 9] = [
+    let sections: [Section; 10] = [
         ("size", size),
         ("cold", cold),
         ("turn", turn),
         ("deltas", deltas),
         ("exec", exec),
+        ("patch", patch::patch),
         ("interrupt", interrupt),
         ("long", long),
         ("request", request),
@@ -79,15 +82,21 @@ impl Bench {
     }
 
     fn ui_on(&self, model: &ModelServer, wire: &str) -> Ui {
-        let mut ui = self.unconfigured(model, wire);
-        ui.configure();
+        let mut ui = self.unconfigured(model, wire, "danger-full-access");
+        ui.configure(Path::new("/tmp"));
         ui
     }
 
-    fn unconfigured(&self, model: &ModelServer, wire: &str) -> Ui {
+    fn ui_in(&self, model: &ModelServer, mode: &str, cwd: &Path) -> Ui {
+        let mut ui = self.unconfigured(model, "responses", mode);
+        ui.configure(cwd);
+        ui
+    }
+
+    fn unconfigured(&self, model: &ModelServer, wire: &str, mode: &str) -> Ui {
         let home = TempDir::new().expect("a directory is made");
         let config = format!(
-            "model = 'scripted'\nmodel_provider = 'scripted'\napproval_policy = 'never'\nsandbox_mode = 'danger-full-access'\n\
+            "model = 'scripted'\nmodel_provider = 'scripted'\napproval_policy = 'never'\nsandbox_mode = '{mode}'\n\
              [model_providers.scripted]\nwire_api = '{wire}'\nbase_url = '{}'\n",
             model.url()
         );
@@ -129,8 +138,8 @@ impl Ui {
         }
     }
 
-    fn configure(&mut self) {
-        self.send("c", &json!({"type": "configure_session", "cwd": "/tmp"}));
+    fn configure(&mut self, cwd: &Path) {
+        self.send("c", &json!({"type": "configure_session", "cwd": cwd}));
         self.until(&["session_configured"]);
     }
 
