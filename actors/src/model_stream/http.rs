@@ -1,5 +1,6 @@
 //! The way to a model over HTTP.
 
+use super::answer::{HttpAnswer, beginning, now_unix};
 use super::{AnswerBody, ModelRequest, Transport};
 use crate::{
     auth::{Bearer, Keys},
@@ -12,24 +13,16 @@ use dashmap::DashSet;
 use futures_util::{FutureExt, future, future::LocalBoxFuture};
 use llmx_protocol::{
     machine::settings::Settings,
-    model::{Dialect, Failure, FailureKind, chat::ChatOptions, rate_limits},
-    wire::usage::RateLimitSnapshot,
+    model::{Dialect, Failure, FailureKind, chat::ChatOptions},
 };
 use reqwest::{
     RequestBuilder, Response,
     header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
 };
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// Of an answer that is no stream, at most this much is read, in bytes.
 const ERROR_BODY: usize = 64 * 1024;
-/// What is still read of a finished answer so that its connection can be used again.
-const REST_BYTES: usize = 64 * 1024;
-const REST_TIME: Duration = Duration::from_millis(500);
 
 /// What a server is told of who asks.
 const ORIGINATOR: &str = "llmx";
@@ -179,7 +172,7 @@ impl Http {
             return Err(Refused { failure, tape });
         }
         if response.status().is_success() && is_answer(response.headers(), dialect) {
-            return Ok(HttpAnswer { response, dialect, notice: None, tape });
+            return Ok(HttpAnswer::new(response, dialect, tape));
         }
         Err(refusal(response, tape).await)
     }
@@ -298,48 +291,6 @@ fn fallback_notice(provider: &ProviderInfo) -> String {
     )
 }
 
-struct HttpAnswer {
-    response: Response,
-    dialect: Dialect,
-    notice: Option<String>,
-    tape: Tape,
-}
-
-impl AnswerBody for HttpAnswer {
-    fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.notice.take()
-    }
-
-    fn rate_limits(&self) -> Option<RateLimitSnapshot> {
-        let headers = self.response.headers();
-        rate_limits::from_headers(|name| headers.get(name).and_then(|v| v.to_str().ok()), now_unix())
-    }
-
-    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, Failure>> {
-        async {
-            let chunk = self.response.chunk().await.map_err(|e| Failure::cut(&with_causes(&e)));
-            match &chunk {
-                Ok(Some(bytes)) => self.tape.heard(bytes),
-                Ok(None) => self.tape.ended(),
-                Err(_) => self.tape.cut(),
-            }
-            chunk
-        }
-        .boxed_local()
-    }
-
-    fn leave(mut self: Box<Self>) {
-        self.tape.ended();
-        actix::spawn(async move {
-            let _ = tokio::time::timeout(REST_TIME, beginning(&mut self.response, REST_BYTES)).await;
-        });
-    }
-}
-
 /// What the body is compressed with, which nobody asked for: its bytes would look like garbage.
 fn unwanted_encoding(headers: &HeaderMap) -> Option<String> {
     let encoding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim().to_ascii_lowercase();
@@ -377,10 +328,6 @@ async fn read_refusal(response: &mut Response, tape: &mut Tape) -> Failure {
     Failure::from_http(status, header("retry-after"), header("retry-after-ms"), request_id, &body, now_unix())
 }
 
-fn now_unix() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
 /// An answer of 2xx that is something else: an error as JSON, or a proxy's page.
 fn not_a_stream(kind: &str, body: &[u8]) -> Failure {
     let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
@@ -389,15 +336,4 @@ fn not_a_stream(kind: &str, body: &[u8]) -> Failure {
     }
     let text: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect();
     Failure::new(FailureKind::Garbage, format!("expected an event stream, got {kind}: {text}"))
-}
-
-/// At most `limit` bytes of what is left of the body; what cannot be read is left out.
-async fn beginning(response: &mut Response, limit: usize) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < limit
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
-    }
-    body
 }

@@ -1,6 +1,7 @@
 //! One try at a model request: opens it, decodes what comes, hands it to the turn no faster than the UI reads.
 
 mod actor;
+mod answer;
 mod http;
 mod messages;
 mod pump;
