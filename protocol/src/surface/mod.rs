@@ -8,5 +8,5 @@ mod turn;
 
 pub use self::{
     history::turns,
-    thread::{Said, Surface},
+    thread::{Said, Surface, TurnKind},
 };

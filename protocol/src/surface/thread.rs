@@ -60,6 +60,15 @@ pub enum Said {
     Settled(CallId),
 }
 
+/// What a turn is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnKind {
+    /// It answers the user, who may say more meanwhile.
+    Conversation,
+    /// It makes room, and hears nobody.
+    Compaction,
+}
+
 /// A question that is open.
 #[derive(Clone, Debug)]
 struct Question {
@@ -75,6 +84,8 @@ pub struct Surface {
     turn: Option<OpenTurn>,
     /// Turns that were asked for and have not begun.
     asked: BTreeSet<SubmissionId>,
+    /// The last turn that was asked for, as long as it listens to its user.
+    listening: Option<SubmissionId>,
     /// Oldest first.
     questions: Vec<Question>,
 }
@@ -83,12 +94,24 @@ impl Surface {
     /// Of a thread that does nothing.
     #[must_use]
     pub fn new(thread: SessionId) -> Self {
-        Self { thread, turn: None, asked: BTreeSet::new(), questions: Vec::new() }
+        Self { thread, turn: None, asked: BTreeSet::new(), listening: None, questions: Vec::new() }
     }
 
     /// A turn of this id is about to be submitted.
-    pub fn expect(&mut self, turn: SubmissionId) {
+    pub fn expect(&mut self, turn: SubmissionId, kind: TurnKind) {
+        self.listening = (kind == TurnKind::Conversation).then(|| turn.clone());
         self.asked.insert(turn);
+    }
+
+    /// The turn that hears what the user says now: it runs or is about to, and nobody has asked for its end.
+    #[must_use]
+    pub fn listening(&self) -> Option<&SubmissionId> {
+        self.listening.as_ref()
+    }
+
+    /// Somebody has asked for the end of a turn: what the user says from now on is for another one.
+    pub fn interrupted(&mut self, turn: &SubmissionId) {
+        self.listening.take_if(|listening| listening == turn);
     }
 
     /// The turn that runs.
@@ -236,13 +259,14 @@ impl Surface {
     }
 
     fn tell_completed(
-        &self,
+        &mut self,
         turn: &OpenTurn,
         status: TurnStatus,
         error: Option<TurnError>,
         now: Millis,
         out: &mut Vec<Said>,
     ) {
+        self.interrupted(&turn.id);
         out.push(Said::Notify(ServerNotification::TurnCompleted(TurnCompletedNotification {
             thread_id: self.thread.clone(),
             turn: turn.ended(status, error, now),
@@ -531,6 +555,9 @@ impl Surface {
         let at = self.questions.iter().position(|q| q.call == *call)?;
         let question = self.questions.remove(at);
         out.push(Said::Settled(call.clone()));
+        if decision == ReviewDecision::Abort {
+            self.interrupted(&question.turn);
+        }
         if matches!(decision, ReviewDecision::Denied | ReviewDecision::Abort) {
             self.decline(call, now, out);
         }
@@ -605,4 +632,48 @@ fn token_usage(info: &TokenUsageInfo) -> ThreadTokenUsage {
 fn rate_limits(limits: Option<RateLimitSnapshot>) -> ServerNotification {
     let rate_limits = account::RateLimitSnapshot::from(limits.unwrap_or_default());
     ServerNotification::AccountRateLimitsUpdated(account::AccountRateLimitsUpdatedNotification { rate_limits })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Words: `ask:ID`, `compact:ID`, `stop:ID`, or an event `TYPE:ID`. Gives back who listens after each.
+    fn check(script: &str, expected: &str) {
+        let mut surface = Surface::new("t".into());
+        let mut listeners = Vec::new();
+        for (word, id) in script.split_whitespace().filter_map(|word| word.split_once(':')) {
+            let event = |further: Value| {
+                let mut event = json!({"type": word});
+                event.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+                serde_json::from_value::<EventMsg>(event).unwrap()
+            };
+            let id = SubmissionId::from(id);
+            let msg = match word {
+                "ask" | "compact" | "stop" => None,
+                "task_started" => Some(event(json!({"model_context_window": null}))),
+                "task_complete" => Some(event(json!({"last_agent_message": null}))),
+                _ => Some(event(json!({"message": "why"}))),
+            };
+            match (word, msg) {
+                (_, Some(msg)) => surface.apply(&id, &msg, 0, &mut Vec::new()),
+                ("ask", None) => surface.expect(id, TurnKind::Conversation),
+                ("compact", None) => surface.expect(id, TurnKind::Compaction),
+                _ => surface.interrupted(&id),
+            }
+            listeners.push(surface.listening().map_or("-", SubmissionId::as_str).to_owned());
+        }
+        assert_eq!(listeners.join(" "), expected, "{script}");
+    }
+
+    #[test]
+    fn a_turn_listens_until_it_ends_or_its_end_is_asked_for() {
+        check("ask:a task_started:a task_complete:a", "a a -");
+        check("ask:a error:a", "a -");
+        check("ask:a task_started:a stop:a ask:b task_complete:a task_started:b", "a a - b b b");
+        check("ask:a task_started:a stop:x", "a a a");
+        check("compact:a task_started:a ask:b task_complete:a", "- - b b");
+        check("ask:a task_started:a compact:b task_complete:a", "a a - -");
+    }
 }

@@ -144,3 +144,61 @@ async fn a_client_that_sends_no_more_still_hears_the_turn() {
     let end = messages.iter().find(|message| message["method"] == "turn/completed").unwrap();
     assert_eq!(end["params"]["turn"]["status"], "completed");
 }
+
+#[tokio::test]
+async fn what_is_said_to_a_busy_thread_is_for_the_turn_that_runs() {
+    let slow = Response::of("resp_1").begins_to_say(&["Let me see "]).so_far().stalls();
+    let said = |id: &str| Response::of(id).says(&["Well."]).completed();
+    let (server, mut client, thread) = with_thread([slow, said("resp_2"), said("resp_3")]).await;
+    let turn = client.say(&thread, "hello").await;
+    client.until("item/agentMessage/delta").await;
+    let further = json!({"threadId": thread, "input": [{"type": "text", "text": "look here"}], "model": "other"});
+    assert_eq!(client.call("turn/start", further).await["turn"]["id"], turn);
+    let end = client.until_the_end_of(&turn).await;
+    assert_eq!(last(&end)["status"], "completed");
+    assert_eq!(end.iter().filter(|message| message["method"] == "turn/started").count(), 0, "{end:#?}");
+    assert_eq!(server.request(2).await.conversation(), ["user: hello", "assistant: Let me see ", "user: look here"]);
+    assert_eq!(server.request(2).await.body["model"], server.request(1).await.body["model"]);
+    let next = client.say(&thread, "and now").await;
+    assert_ne!(next, turn);
+    client.until_the_end_of(&next).await;
+    assert_eq!(server.request(3).await.body["model"], "other");
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn what_is_said_after_an_interrupt_is_for_another_turn() {
+    let slow = Response::of("resp_1").begins_to_say(&["Let me see "]).so_far().stalls();
+    let (_server, mut client, thread) = with_thread([slow, Response::of("resp_2").says(&["Well."]).completed()]).await;
+    let turn = client.say(&thread, "hello").await;
+    client.until("item/agentMessage/delta").await;
+    let interrupt = client.request("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await;
+    let next = client.say(&thread, "no, this").await;
+    client.answer_to(interrupt).await;
+    assert_ne!(next, turn);
+    assert_eq!(last(&client.until_the_end_of(&turn).await)["status"], "interrupted");
+    assert_eq!(last(&client.until_the_end_of(&next).await)["status"], "completed");
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn nothing_that_is_said_while_a_turn_ends_is_lost() {
+    const ROUNDS: usize = 20;
+    let answers = (0..2 * ROUNDS).map(|n| Response::of(&format!("resp_{n}")).says(&["Well."]).completed());
+    let (server, mut client, thread) = with_thread(answers).await;
+    for round in 0..ROUNDS {
+        let turn = client.say(&thread, &format!("first {round}")).await;
+        client.until_one("item/completed", |p| p["item"]["type"] == "agentMessage").await;
+        // The turn is about to end: this reaches it, or begins another one.
+        let answered = client.say(&thread, &format!("second {round}")).await;
+        client.until_one("item/completed", |p| p["item"]["content"][0]["text"] == format!("second {round}")).await;
+        let answer = client.until("turn/completed").await["turn"].take();
+        assert_eq!(answer["status"], "completed");
+        assert!(answered == turn || answer["id"] == answered, "{answered} {answer}");
+    }
+    let conversation = server.request(2 * ROUNDS).await.conversation();
+    let said = (0..ROUNDS).flat_map(|n| [format!("user: first {n}"), format!("user: second {n}")]);
+    let heard: Vec<_> = conversation.into_iter().filter(|line| line.starts_with("user: ")).collect();
+    assert_eq!(heard, said.collect::<Vec<_>>());
+    client.ends_with(0).await;
+}

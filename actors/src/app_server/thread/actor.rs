@@ -20,14 +20,14 @@ use crate::{
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WeakAddr, WrapFuture};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
-    surface::{Said, Surface},
+    surface::{Said, Surface, TurnKind},
     wire::{
         decision::ReviewDecision,
         event::EventMsg,
         item::UserInput,
         op::Op,
         rpc::{
-            Empty, RpcError, ServerNotification, method,
+            Empty, RpcError, ServerNotification, item, method,
             thread::{
                 ReviewStartResponse, ReviewTarget, Thread, ThreadStartedNotification, ThreadUnsubscribeResponse,
                 UnsubscribeStatus,
@@ -37,7 +37,10 @@ use llmx_protocol::{
         submission::Submission,
     },
 };
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 /// What a loaded thread is made of.
 pub(crate) struct ThreadParts {
@@ -64,6 +67,14 @@ pub struct LoadedThread {
     /// What is to be submitted, in order, one at a time.
     queue: VecDeque<Queued>,
     submitting: bool,
+    /// What was said by `turn/start` to a turn that listened, by submission: should that have ended before it heard this,
+    /// it is for a turn of its own.
+    added: HashMap<SubmissionId, Added>,
+}
+
+struct Added {
+    turn: SubmissionId,
+    params: Box<TurnStartParams>,
 }
 
 /// Before the session is configured.
@@ -73,7 +84,12 @@ struct Starting {
 }
 
 enum Queued {
-    Turn { params: Box<TurnStartParams>, caller: Caller },
+    Turn {
+        params: Box<TurnStartParams>,
+        caller: Caller,
+    },
+    /// Whoever said this has an answer already.
+    Unheard(Box<TurnStartParams>),
     Compact(Caller),
     Review(ReviewTarget, Caller),
     Op(Op),
@@ -104,6 +120,7 @@ impl LoadedThread {
             starting: Some(Starting { beginning: parts.beginning, caller: parts.caller }),
             queue: VecDeque::new(),
             submitting: false,
+            added: HashMap::new(),
         }
     }
 
@@ -227,10 +244,25 @@ impl LoadedThread {
             EventMsg::UserMessage { message, .. } if self.facts.preview.is_empty() => {
                 self.facts.preview.clone_from(message);
             }
-            EventMsg::TaskStarted { .. } => self.facts.updated_at = unix_millis(),
+            EventMsg::TaskStarted { .. } => {
+                self.facts.updated_at = unix_millis();
+                // What was submitted before this turn is settled.
+                self.added.retain(|_, added| added.turn == *id);
+            }
+            EventMsg::Error { .. } if self.was_not_heard(id, context) => return,
             _ => {}
         }
         self.surface.apply(id, msg, unix_millis(), said);
+    }
+
+    /// What a turn should have heard that was over before.
+    fn was_not_heard(&mut self, id: &SubmissionId, context: &mut Context<Self>) -> bool {
+        let Some(added) = self.added.remove(id).filter(|added| self.surface.running() != Some(&added.turn)) else {
+            return false;
+        };
+        self.queue.push_front(Queued::Unheard(added.params));
+        self.submit_next(context);
+        true
     }
 
     /// The session did not take its settings: there is no thread.
@@ -261,9 +293,14 @@ impl LoadedThread {
         };
         let (id, op) = match next {
             Queued::Op(op) => (new_id(), op),
-            Queued::Turn { params, caller } => self.turn_op(*params, caller),
+            Queued::Turn { params, caller } => self.turn_op(params, caller),
+            Queued::Unheard(params) => {
+                let id = new_id();
+                self.surface.expect(id.clone(), TurnKind::Conversation);
+                (id, self.settings.user_turn(wire_input(params.input), params.output_schema))
+            }
             Queued::Compact(caller) => {
-                let id = self.expect_turn(&caller);
+                let id = self.expect_turn(TurnKind::Compaction, &caller);
                 caller.answer(method::ThreadCompactStart, &Empty {});
                 (id, Op::Compact)
             }
@@ -276,24 +313,32 @@ impl LoadedThread {
         });
     }
 
-    fn turn_op(&mut self, params: TurnStartParams, caller: Caller) -> (SubmissionId, Op) {
-        let id = self.expect_turn(&caller);
+    /// A turn that listens hears this, and settings are for the next one; else a turn begins.
+    fn turn_op(&mut self, params: Box<TurnStartParams>, caller: Caller) -> (SubmissionId, Op) {
         self.settings = self.settings.changed_by(&params);
+        if let Some(turn) = self.surface.listening().cloned() {
+            self.followers.add(caller.connection, caller.client.clone());
+            caller.answer(method::TurnStart, &TurnStartResponse { turn: Turn::asked(turn.clone()) });
+            let steer = Op::Steer { id: turn.as_str().to_owned(), items: wire_input(params.input.clone()) };
+            let id = new_id();
+            self.added.insert(id.clone(), Added { turn, params });
+            return (id, steer);
+        }
+        let id = self.expect_turn(TurnKind::Conversation, &caller);
         caller.answer(method::TurnStart, &TurnStartResponse { turn: Turn::asked(id.clone()) });
-        let items = params.input.into_iter().map(Into::into).collect();
-        (id, self.settings.user_turn(items, params.output_schema))
+        (id, self.settings.user_turn(wire_input(params.input), params.output_schema))
     }
 
     /// Whoever starts a turn follows it.
-    fn expect_turn(&mut self, caller: &Caller) -> SubmissionId {
+    fn expect_turn(&mut self, kind: TurnKind, caller: &Caller) -> SubmissionId {
         let id = new_id();
-        self.surface.expect(id.clone());
+        self.surface.expect(id.clone(), kind);
         self.followers.add(caller.connection, caller.client.clone());
         id
     }
 
     fn review_op(&mut self, target: &ReviewTarget, caller: Caller) -> (SubmissionId, Op) {
-        let id = self.expect_turn(&caller);
+        let id = self.expect_turn(TurnKind::Conversation, &caller);
         let turn = Turn::asked(id.clone());
         let response = ReviewStartResponse { turn, review_thread_id: self.facts.id.clone() };
         caller.answer(method::ReviewStart, &response);
@@ -319,6 +364,7 @@ impl LoadedThread {
             return caller.refuse(&error);
         }
         caller.answer(method::TurnInterrupt, &Empty {});
+        self.surface.interrupted(&params.turn_id);
         // Past the queue: what waits there is for later.
         self.submit(new_id(), Op::Interrupt, context, |_, _| {});
     }
@@ -342,7 +388,7 @@ impl LoadedThread {
         }
         let turn_id = params.expected_turn_id;
         caller.answer(method::TurnSteer, &TurnSteerResponse { turn_id: turn_id.clone() });
-        let items = params.input.into_iter().map(Into::into).collect();
+        let items = wire_input(params.input);
         self.queue.push_back(Queued::Op(Op::Steer { id: turn_id.as_str().to_owned(), items }));
         self.submit_next(context);
     }
@@ -363,6 +409,10 @@ impl LoadedThread {
             self.decide(Decide { call, decision: ReviewDecision::Denied }, context);
         }
     }
+}
+
+fn wire_input(input: Vec<item::UserInput>) -> Vec<UserInput> {
+    input.into_iter().map(Into::into).collect()
 }
 
 fn new_id() -> SubmissionId {

@@ -119,7 +119,7 @@ methods! {
     ThreadItemsList = "thread/items/list" (thread::HistoryParams) -> thread::ThreadItemsListResponse;
     /// Starts a turn that reviews changes.
     ReviewStart = "review/start" (thread::ReviewStartParams) -> thread::ReviewStartResponse;
-    /// Says something to a thread.
+    /// Says something to a thread: to the turn that runs there, else to one that begins.
     TurnStart = "turn/start" (Box<turn::TurnStartParams>) -> turn::TurnStartResponse;
     /// Ends the turn that runs.
     TurnInterrupt = "turn/interrupt" (turn::TurnInterruptParams) -> Empty;
