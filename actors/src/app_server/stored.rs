@@ -1,7 +1,7 @@
 //! Threads as they are kept, as clients see them.
 
 use super::AppServerOptions;
-use crate::threads::{StoredThread, ThreadError, ThreadQuery, ThreadSummary};
+use crate::threads::{StoredThread, ThreadError, ThreadOrder, ThreadQuery, ThreadSummary};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
     surface::turns,
@@ -11,7 +11,7 @@ use llmx_protocol::{
             RpcError,
             thread::{
                 GitInfo, HistoryParams, OneOrMany, SortDirection, Thread, ThreadItemEntry, ThreadItemsListResponse,
-                ThreadListParams, ThreadStatus, ThreadTurnsListResponse,
+                ThreadListParams, ThreadSortKey, ThreadStatus, ThreadTurnsListResponse,
             },
             turn::{ItemsView, Turn},
         },
@@ -28,10 +28,15 @@ pub(super) fn query(params: &ThreadListParams, options: &AppServerOptions) -> Th
         cursor: params.cursor.clone(),
         limit: params.limit.map(|limit| limit as usize),
         providers: params.model_providers.clone().unwrap_or_default(),
-        cwd: directories(params).first().map(|cwd| options.cwd.join(cwd)),
+        cwds: directories(params).iter().map(|cwd| options.cwd.join(cwd)).collect(),
         archived: params.archived.unwrap_or_default(),
         search: params.search_term.clone(),
         sources: params.source_kinds.iter().flatten().filter_map(|kind| source(kind)).collect(),
+        order: match params.sort_key.unwrap_or_default() {
+            ThreadSortKey::CreatedAt | ThreadSortKey::SectionPosition => ThreadOrder::Began,
+            ThreadSortKey::UpdatedAt | ThreadSortKey::RecencyAt => ThreadOrder::Written,
+        },
+        oldest_first: params.sort_direction == Some(SortDirection::Asc),
     }
 }
 
@@ -101,7 +106,8 @@ pub(super) fn thread(summary: &ThreadSummary) -> Thread {
 
 /// Its turns with all their items.
 pub(super) fn turns_of(stored: &StoredThread) -> Vec<Turn> {
-    turns(&stored.summary.id, &stored.events)
+    let time = |seq| stored.times.get(&seq).and_then(|since: &Duration| i64::try_from(since.as_millis()).ok());
+    turns(&stored.summary.id, &stored.events, time)
 }
 
 /// What a client is told of a thread that cannot be had. Some look for the words.

@@ -184,6 +184,7 @@ impl EngineHandle {
         let thread = StoredThread {
             summary: opened.summary.clone(),
             events: opened.restored.events.clone(),
+            times: opened.restored.times.clone(),
             open_approvals: Vec::new(),
             seq: opened.restored.seq,
             damage: opened.restored.damage.clone(),

@@ -119,7 +119,8 @@ fn preview(message: &str) -> String {
     words.chars().take(PREVIEW).collect()
 }
 
-fn modified(path: &Path) -> Duration {
+/// When a journal was last written, since the beginning of 1970.
+pub(super) fn modified(path: &Path) -> Duration {
     let time = path.metadata().and_then(|file| file.modified()).ok();
     time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default()
 }

@@ -74,8 +74,8 @@ impl FileThreads {
         if let Some(found) = likely.into_iter().flatten().find(|path| path.is_file()) {
             return Ok(Some(found));
         }
-        let sessions = Journals::by_day(&canonical(&self.sessions), None)?;
-        let archived = Journals::flat(&canonical(&self.archived))?;
+        let sessions = Journals::by_day(&canonical(&self.sessions), None, false)?;
+        let archived = Journals::flat(&canonical(&self.archived), false)?;
         Ok(sessions.chain(archived).find(|(key, _)| key.id == id.as_str()).map(|(_, path)| path))
     }
 
@@ -145,6 +145,7 @@ impl ThreadStore for FileThreads {
         Ok(StoredThread {
             summary: summary(&found)?,
             events: restored.events,
+            times: restored.times,
             open_approvals: Vec::new(),
             seq: restored.seq,
             damage: restored.damage,

@@ -12,5 +12,5 @@ pub use self::{
     error::ThreadError,
     none::NoThreads,
     store::{Journal, Lease, NewThread, Opened, SyncLater, SyncPolicy, ThreadStore},
-    thread::{Page, Resumed, StoredThread, ThreadOrigin, ThreadQuery, ThreadRef, ThreadSummary},
+    thread::{Page, Resumed, StoredThread, ThreadOrder, ThreadOrigin, ThreadQuery, ThreadRef, ThreadSummary},
 };

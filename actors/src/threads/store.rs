@@ -122,7 +122,7 @@ pub trait ThreadStore: fmt::Debug + Send + Sync {
     /// All but [`ThreadError::Locked`].
     fn read(&self, thread: &ThreadRef) -> Result<StoredThread, ThreadError>;
 
-    /// Some threads, newest first.
+    /// Some threads, in the order that is asked for.
     ///
     /// # Errors
     /// [`ThreadError::Invalid`] for a cursor that no page gave.

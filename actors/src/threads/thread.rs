@@ -9,7 +9,7 @@ use llmx_protocol::{
         rollout::{GitInfo, SessionSource},
     },
 };
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 /// Which thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct StoredThread {
     pub summary: ThreadSummary,
     /// What was published, in order, with its numbers; without the deltas, whose wholes are here.
     pub events: Vec<Event>,
+    /// When they were, by their numbers, since the beginning of 1970; only those of which it is known.
+    pub times: BTreeMap<u64, Duration>,
     /// The approval requests among them that nobody has answered yet; only a live thread has some.
     pub open_approvals: Vec<Event>,
     /// The number of the last event that was published, deltas counted.
@@ -125,20 +127,34 @@ pub struct ThreadQuery {
     pub limit: Option<usize>,
     /// Only those of these providers; all if empty. A thread that names none belongs to the configured provider.
     pub providers: Vec<String>,
-    /// Only those that began in this directory.
-    pub cwd: Option<PathBuf>,
+    /// Only those that began in one of these directories; all if empty.
+    pub cwds: Vec<PathBuf>,
     /// Those that were put away instead of the others.
     pub archived: bool,
     /// Only those whose name or first message has this in it, in whatever case.
     pub search: Option<String>,
     /// Only those that were started by these fronts; all if empty.
     pub sources: Vec<SessionSource>,
+    /// By what time they are put in order. A cursor belongs to its order.
+    pub order: ThreadOrder,
+    /// Whether the oldest comes first, not the newest.
+    pub oldest_first: bool,
 }
 
-/// Some threads, newest first.
+/// What threads are put in order by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThreadOrder {
+    /// When they began.
+    #[default]
+    Began,
+    /// When they were last written. Every journal is looked at for that, though only the heads of those shown are read.
+    Written,
+}
+
+/// Some threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// In the order in which they began, newest first.
+    /// In the order that was asked for.
     pub threads: Vec<ThreadSummary>,
     /// To go on; `None` if there are no more.
     pub next_cursor: Option<String>,

@@ -28,7 +28,7 @@ use crate::{
     },
 };
 use serde::Deserialize;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 /// A line that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Restored {
     pub seq: u64,
     /// What was published, in order.
     pub events: Vec<Event>,
+    /// When events were written, by their numbers, since the beginning of 1970; only those of which it is known.
+    pub times: BTreeMap<u64, Duration>,
     /// What was last configured, and why it cannot be had, where it cannot: then the session must be configured again.
     pub unconfigurable: Option<String>,
     /// The event that ended the task that was cut.
@@ -86,6 +88,7 @@ impl Restored {
             let event = Event { id, seq: self.seq, msg };
             self.closing = Some(event.clone());
             self.events.push(event);
+            self.times.extend(parse_timestamp(now).map(|now| (self.seq, now)));
         }
         let lost = Record::TaskLost;
         LineWriter::default().record(&lost, &self.memory, now, out);
@@ -106,6 +109,7 @@ pub struct Reader<'d> {
     gate: Gate,
     foreign: Option<Foreign>,
     events: Vec<Event>,
+    times: BTreeMap<u64, Duration>,
     seq: u64,
     reserved: u64,
     lines: u64,
@@ -129,6 +133,7 @@ impl<'d> Reader<'d> {
             gate: Gate::default(),
             foreign: None,
             events: Vec::new(),
+            times: BTreeMap::new(),
             seq: 0,
             reserved: 0,
             lines: 0,
@@ -181,6 +186,7 @@ impl<'d> Reader<'d> {
             gate: self.gate,
             seq: self.seq.max(self.reserved),
             events: self.events,
+            times: self.times,
             unconfigurable: self.unconfigurable,
             closing: None,
             damage: self.damage,
@@ -245,12 +251,25 @@ impl<'d> Reader<'d> {
         } else if let Some(foreign) = &mut self.foreign {
             foreign.event(msg, &mut self.events);
         }
+        self.time_the_new_ones(parse_timestamp(&line.timestamp));
+    }
+
+    /// The end of a task that another engine did not write down was when it was last heard of.
+    fn time_the_new_ones(&mut self, now: Option<Duration>) {
+        let last = self.times.last_key_value().map(|(seq, time)| (*seq, *time));
+        let is_new = |event: &&Event| last.is_none_or(|(seq, _)| event.seq > seq);
+        for event in self.events.iter().rev().take_while(is_new) {
+            let is_guessed = self.foreign.is_some() && matches!(event.msg, EventMsg::TaskComplete { .. });
+            let time = if is_guessed { last.map(|(_, time)| time) } else { now };
+            self.times.extend(time.map(|time| (event.seq, time)));
+        }
     }
 
     /// A number that comes again: what had it before could not be written in full, and was never handed out.
     fn take_back_from(&mut self, seq: u64) {
         let valid = self.events.iter().rposition(|event| event.seq < seq).map_or(0, |last| last + 1);
         self.events.truncate(valid);
+        self.times.split_off(&seq);
     }
 
     /// A fork holds events of its origin.
@@ -271,6 +290,8 @@ impl<'d> Reader<'d> {
 
     fn end_foreign(&mut self, mut foreign: Foreign) {
         foreign.end(&mut self.events);
+        let last = self.times.last_key_value().map(|(_, time)| *time);
+        self.time_the_new_ones(last);
         self.seq = self.events.last().map_or(0, |event| event.seq);
         self.memory.last_task = TaskId(foreign.tasks());
         self.memory.last_turn = TurnId(foreign.tasks());

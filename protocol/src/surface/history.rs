@@ -7,21 +7,25 @@ use crate::{
         event::{Event, EventMsg},
         item::{AgentContent, TurnItem, UserInput},
         rpc::{
-            ServerNotification,
+            Millis, ServerNotification,
             item::ThreadItem,
             turn::{ItemsView, Turn, TurnStatus},
         },
     },
 };
 
-/// The turns with all their items, oldest first. Events do not say when they happened, so neither do these. Files of
-/// other engines name no turns: there, each message of the user begins one.
+/// What stands for a time that no event says.
+const UNKNOWN: Millis = 0;
+
+/// The turns with all their items, oldest first. `time` knows when the event of a number was written; where it does not,
+/// neither do the turns and items. Files of other engines name no turns: there, each message of the user begins one.
 #[must_use]
-pub fn turns(thread: &SessionId, events: &[Event]) -> Vec<Turn> {
+pub fn turns(thread: &SessionId, events: &[Event], time: impl Fn(u64) -> Option<Millis>) -> Vec<Turn> {
     let mut history = History { surface: Surface::new(thread.clone()), turns: Vec::new() };
     let mut said = Vec::new();
     for event in events {
-        history.surface.apply(&event.id, &event.msg, 0, &mut said);
+        let now = time(event.seq).unwrap_or(UNKNOWN);
+        history.surface.apply(&event.id, &event.msg, now, &mut said);
         let told = said.drain(..).map(|said| history.take(said)).filter(|told| *told).count();
         if told == 0 && history.surface.running().is_none() {
             history.guess(&event.msg);
@@ -40,12 +44,13 @@ impl History {
     fn take(&mut self, said: Said) -> bool {
         match said {
             Said::Notify(ServerNotification::TurnStarted(started)) => {
-                self.turns.push(Turn { started_at: None, items_view: ItemsView::Full, ..started.turn });
+                let started_at = known(started.turn.started_at);
+                self.turns.push(Turn { started_at, items_view: ItemsView::Full, ..started.turn });
                 true
             }
             Said::Notify(ServerNotification::ItemCompleted(completed)) => {
                 if let Some(turn) = self.turns.last_mut() {
-                    turn.items.push(timeless(completed.item));
+                    turn.items.push(with_known_times(completed.item));
                 }
                 true
             }
@@ -53,6 +58,9 @@ impl History {
                 if let Some(turn) = self.turns.last_mut().filter(|turn| turn.id == completed.turn.id) {
                     turn.status = completed.turn.status;
                     turn.error = completed.turn.error;
+                    turn.completed_at = known(completed.turn.completed_at);
+                    let is_known = turn.started_at.is_some() && turn.completed_at.is_some();
+                    turn.duration_ms = completed.turn.duration_ms.filter(|_| is_known);
                 }
                 true
             }
@@ -97,7 +105,11 @@ fn item_id(turn: usize, item: usize) -> ItemId {
     ItemId::from(format!("item_{turn}_{item}"))
 }
 
-fn timeless(mut item: ThreadItem) -> ThreadItem {
+fn known(time: Option<i64>) -> Option<i64> {
+    time.filter(|time| *time != UNKNOWN)
+}
+
+fn with_known_times(mut item: ThreadItem) -> ThreadItem {
     match &mut item {
         ThreadItem::UserMessage { started_at_ms, completed_at_ms, .. }
         | ThreadItem::AgentMessage { started_at_ms, completed_at_ms, .. }
@@ -105,7 +117,7 @@ fn timeless(mut item: ThreadItem) -> ThreadItem {
         | ThreadItem::CommandExecution { started_at_ms, completed_at_ms, .. }
         | ThreadItem::FileChange { started_at_ms, completed_at_ms, .. }
         | ThreadItem::WebSearch { started_at_ms, completed_at_ms, .. } => {
-            (*started_at_ms, *completed_at_ms) = (None, None);
+            (*started_at_ms, *completed_at_ms) = (known(*started_at_ms), known(*completed_at_ms));
         }
     }
     item
@@ -118,7 +130,7 @@ mod tests {
 
     fn check(events: serde_json::Value, expected: &str) {
         let events: Vec<Event> = serde_json::from_value(events).unwrap();
-        let shown: Vec<_> = turns(&"t".into(), &events).iter().map(shown).collect();
+        let shown: Vec<_> = turns(&"t".into(), &events, |_| None).iter().map(shown).collect();
         assert_eq!(shown.join(" | "), expected);
     }
 
@@ -155,6 +167,28 @@ mod tests {
             ]),
             "u Completed user:1 agent:yes | u Interrupted ",
         );
+    }
+
+    #[test]
+    fn turns_took_the_time_that_their_events_say() {
+        let event = |seq: u64, msg: serde_json::Value| json!({"id": "u", "seq": seq, "msg": msg});
+        let item = json!({"UserMessage": {"id": "i", "content": [{"type": "text", "text": "hi"}]}});
+        let item = json!({"type": "item_completed", "thread_id": "t", "turn_id": "u", "item": item});
+        let events: Vec<Event> = serde_json::from_value(json!([
+            event(1, json!({"type": "task_started", "model_context_window": null})),
+            event(2, item),
+            event(3, json!({"type": "task_complete", "last_agent_message": null})),
+        ]))
+        .unwrap();
+        let times = |time: &dyn Fn(u64) -> Option<Millis>| {
+            let [turn] = turns(&"t".into(), &events, time).try_into().unwrap();
+            let ThreadItem::UserMessage { completed_at_ms, .. } = &turn.items[0] else { panic!("{turn:?}") };
+            (turn.started_at, turn.completed_at, turn.duration_ms, *completed_at_ms)
+        };
+        let seconds = |seq: u64| Some(Millis::try_from(seq).unwrap() * 1500);
+        assert_eq!(times(&seconds), (Some(1), Some(4), Some(3000), Some(3000)));
+        assert_eq!(times(&|seq| seconds(seq).filter(|_| seq > 1)), (None, Some(4), None, Some(3000)));
+        assert_eq!(times(&|_| None), (None, None, None, None));
     }
 
     #[test]

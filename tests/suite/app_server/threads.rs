@@ -186,3 +186,63 @@ async fn a_review_is_a_turn() {
     assert!(server.request(1).await.conversation()[0].contains("`main`"));
     client.ends_with(0).await;
 }
+
+#[tokio::test]
+async fn threads_are_listed_in_the_order_that_is_asked_for() {
+    let server = ModelServer::start((0..4).map(|n| says(&format!("r{n}"), "Well."))).await;
+    let mut client = Setup::with(&server).serve();
+    client.initialize().await;
+    let (top, deep) = (client.workspace.path().to_owned(), client.workspace.at("deep"));
+    client.workspace.write("deep/file", "x");
+    let mut threads = Vec::new();
+    for cwd in [&top, &deep, &top] {
+        let thread = id_of(&client.start_thread(json!({"cwd": cwd})).await);
+        turn(&mut client, &thread, "hello").await;
+        threads.push(thread);
+    }
+    turn(&mut client, &threads[0], "again").await;
+    let [a, b, c] = &threads[..] else { panic!() };
+    let mut check = async |params: Value, expected: [&String; 3]| {
+        assert_eq!(ids(&client.call("thread/list", params.clone()).await), expected, "{params}");
+        // One by one it is the same.
+        let mut page = params.clone();
+        page["limit"] = json!(1);
+        for thread in expected {
+            let answer = client.call("thread/list", page.clone()).await;
+            assert_eq!(ids(&answer), [thread], "{page}");
+            page["cursor"] = answer["nextCursor"].clone();
+        }
+        assert_eq!(page["cursor"], Value::Null, "{params}");
+    };
+    check(json!({}), [c, b, a]).await;
+    check(json!({"sortKey": "created_at", "sortDirection": "asc"}), [a, b, c]).await;
+    check(json!({"sortKey": "updated_at"}), [a, c, b]).await;
+    check(json!({"sortKey": "recencyAt", "sortDirection": "asc"}), [b, c, a]).await;
+    check(json!({"cwd": [deep, top]}), [c, b, a]).await;
+    let unknown = client.refused("thread/list", json!({"sortKey": "beauty"})).await;
+    assert_eq!(unknown["code"], -32602, "{unknown}");
+    let other =
+        client.refused("thread/list", json!({"sortKey": "updated_at", "cursor": "2026-01-01T00-00-00|x"})).await;
+    assert_eq!(other["code"], -32600, "{other}");
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn turns_that_were_kept_say_when_they_were() {
+    let server = ModelServer::start([says("r1", "Well.")]).await;
+    let setup = Setup::with(&server);
+    let mut client = setup.serve();
+    client.initialize().await;
+    let thread = id_of(&client.start_thread(json!({})).await);
+    let played = turn(&mut client, &thread, "hello").await;
+    let read = client.call("thread/read", json!({"threadId": thread, "includeTurns": true})).await;
+    let kept = &read["thread"]["turns"][0];
+    for time in ["startedAt", "completedAt"] {
+        let (kept, played) = (kept[time].as_i64().unwrap(), played[time].as_i64().unwrap());
+        // The one is when it was written, the other when it was said.
+        assert!((kept - played).abs() <= 1, "{time}: {kept} {played}");
+    }
+    assert!(kept["durationMs"].as_i64().unwrap() >= 0, "{kept}");
+    assert!(kept["items"][0]["completedAtMs"].as_i64().unwrap() / 1000 >= kept["startedAt"].as_i64().unwrap() - 1);
+    client.ends_with(0).await;
+}

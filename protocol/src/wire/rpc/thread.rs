@@ -528,6 +528,29 @@ pub enum SortDirection {
     Desc,
 }
 
+/// What threads are put in order by; snake case on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThreadSortKey {
+    /// When they were made.
+    #[default]
+    #[serde(alias = "createdAt")]
+    #[schemars(extend("x-aliases" = ["createdAt"]))]
+    CreatedAt,
+    /// When they were last changed.
+    #[serde(alias = "updatedAt")]
+    #[schemars(extend("x-aliases" = ["updatedAt"]))]
+    UpdatedAt,
+    /// The same.
+    #[serde(alias = "recencyAt")]
+    #[schemars(extend("x-aliases" = ["recencyAt"]))]
+    RecencyAt,
+    /// Where they stand in their section. llmx has no sections and takes the moment that they were made.
+    #[serde(alias = "sectionPosition")]
+    #[schemars(extend("x-aliases" = ["sectionPosition"]))]
+    SectionPosition,
+}
+
 /// One or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -539,7 +562,7 @@ pub enum OneOrMany {
 }
 
 optional_params! {
-    /// Params of `thread/list`. Keys for sorting are read; the newest thread always comes first.
+    /// Params of `thread/list`.
     pub struct ThreadListParams {
         /// From the page before.
         pub cursor: Option<String>,
@@ -555,6 +578,10 @@ optional_params! {
         pub cwd: Option<OneOrMany>,
         /// Only those whose name or first message has this in it.
         pub search_term: Option<String>,
+        /// What they are put in order by.
+        pub sort_key: Option<ThreadSortKey>,
+        /// Which end of that order comes first; the newest without.
+        pub sort_direction: Option<SortDirection>,
     }
 
     /// Params of lists that come in pages.
