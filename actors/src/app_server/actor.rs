@@ -1,7 +1,7 @@
 use super::{
     AppServerOptions, accounts,
     caller::Caller,
-    commands::Commands,
+    commands::{self, Commands},
     configuration,
     connection::{Connection, ConnectionId, Notes, ToClient},
     messages::{Announce, Asked, Connect, Decided, Disconnected, LoadedSessions, ThreadOver, ThreadReady},
@@ -153,17 +153,11 @@ impl AppServer {
                 if self.commands.terminate(caller.connection, &params.process_id) {
                     caller.answer(method::CommandExecTerminate, &Empty {});
                 } else {
-                    caller.refuse(&no_process(&params.process_id));
+                    caller.refuse(&commands::no_process(&params.process_id));
                 }
             }
-            ClientRequest::CommandExecWrite(params) | ClientRequest::CommandExecResize(params) => {
-                let error = if self.commands.knows(caller.connection, &params.process_id) {
-                    RpcError::invalid_request("command/exec: commands have neither standard input nor a terminal")
-                } else {
-                    no_process(&params.process_id)
-                };
-                caller.refuse(&error);
-            }
+            ClientRequest::CommandExecWrite(params) => self.commands.write(params, caller, context),
+            ClientRequest::CommandExecResize(params) => self.commands.resize(&params, caller, context),
             // Dealt with before.
             _ => {}
         }
@@ -220,10 +214,6 @@ impl AppServer {
         let next_cursor = data.last().filter(|_| more).map(ToString::to_string);
         caller.answer(method::ThreadLoadedList, &ThreadLoadedListResponse { data, next_cursor });
     }
-}
-
-fn no_process(id: &str) -> RpcError {
-    RpcError::invalid_request(format!("no such process: {id}"))
 }
 
 impl Actor for AppServer {

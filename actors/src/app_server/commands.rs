@@ -1,16 +1,16 @@
 //! Commands of the clients' own: run as the model's are, by the same runner.
 
 use super::{
-    AppServerOptions,
+    AppServer, AppServerOptions,
     caller::Caller,
     connection::{ConnectionId, Notes, ToClient},
     unix_millis,
 };
 use crate::{
-    executor::{Killed, Limits, Order, OutputSink, Runner},
+    executor::{Conversation, Killed, Limits, Order, OutputSink, Runner, Word, process::TerminalSize},
     flow::Credits,
 };
-use actix::Recipient;
+use actix::{AsyncContext, Context, Recipient};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::LocalBoxFuture};
@@ -19,19 +19,24 @@ use llmx_protocol::{
     wire::{
         event::ExecOutputStream,
         rpc::{
-            RpcError, ServerNotification,
-            command::{CommandExecOutputDeltaNotification, CommandExecParams, CommandExecResponse, OutputStream},
+            Empty, Method, RpcError, ServerNotification,
+            command::{
+                self, CommandExecOutputDeltaNotification, CommandExecParams, CommandExecResizeParams,
+                CommandExecResponse, CommandExecWriteParams, OutputStream,
+            },
             method, notification_line,
         },
     },
 };
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a command may run that does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of each stream is kept unless the client says otherwise, in bytes.
 const DEFAULT_CAP: usize = 1024 * 1024;
+/// How much of each stream is kept at most for a client that does not have it streamed, in bytes.
+const MOST_KEPT: usize = 64 * 1024 * 1024;
 /// How many may run at once for a client.
 const MOST: usize = 64;
 /// What may be under way to a client that streams, in bytes.
@@ -39,12 +44,24 @@ const WINDOW: u32 = 256 * 1024;
 /// What a command that ran out of time is said to have ended with.
 const TIMED_OUT: i32 = 124;
 
+/// The terminal of a command whose client does not say.
+const TERMINAL: TerminalSize = TerminalSize { rows: 24, columns: 80 };
+
 /// Those that run. Dropping an entry ends its command.
 #[derive(Default)]
 pub(super) struct Commands {
-    running: HashMap<(ConnectionId, String), watch::Sender<bool>>,
+    running: HashMap<(ConnectionId, String), Running>,
     unnamed: u64,
 }
+
+struct Running {
+    end: watch::Sender<bool>,
+    /// To one that can be written to.
+    words: Option<mpsc::UnboundedSender<Word>>,
+}
+
+/// What is to be told to a command's client when the command has heard of it.
+type Taken = oneshot::Receiver<Result<(), String>>;
 
 impl Commands {
     /// The command as a future that answers its caller; or it is refused at once.
@@ -54,7 +71,7 @@ impl Commands {
         options: &AppServerOptions,
         caller: Caller,
     ) -> Option<LocalBoxFuture<'static, ()>> {
-        self.running.retain(|_, tell| !tell.is_closed());
+        self.running.retain(|_, running| !running.end.is_closed());
         match self.refusal(&params, &caller) {
             Some(why) => {
                 caller.refuse(&RpcError::invalid_request(format!("command/exec: {why}")));
@@ -62,9 +79,10 @@ impl Commands {
             }
             None => {
                 let name = params.process_id.clone().unwrap_or_else(|| self.new_name());
-                let (tell, told) = watch::channel(false);
-                self.running.insert((caller.connection, name.clone()), tell);
-                let run = Run::new(name, params, options, &caller.client);
+                let (end, told) = watch::channel(false);
+                let (words, conversation) = conversation(&params).unzip();
+                self.running.insert((caller.connection, name.clone()), Running { end, words });
+                let run = Run::new(name, params, conversation, options, &caller.client);
                 Some(run.finish(options.runner.clone(), told, caller).boxed_local())
             }
         }
@@ -77,10 +95,14 @@ impl Commands {
             CommandExecParams { command, .. } if command.first().is_none_or(String::is_empty) => {
                 Some("command must not be empty".to_owned())
             }
-            CommandExecParams { tty: true, .. } => Some("there is no terminal to give".to_owned()),
-            CommandExecParams { stream_stdin: true, .. } => Some("commands have no standard input".to_owned()),
-            CommandExecParams { stream_stdout_stderr: true, process_id: None, .. } => {
-                Some("streaming needs a processId".to_owned())
+            CommandExecParams { tty: false, size: Some(_), .. } => Some("only a tty has a size".to_owned()),
+            CommandExecParams { output_bytes_cap: Some(_), disable_output_cap: true, .. } => {
+                Some("outputBytesCap and disableOutputCap exclude each other".to_owned())
+            }
+            CommandExecParams { process_id: None, tty, stream_stdin, stream_stdout_stderr, .. }
+                if *tty || *stream_stdin || *stream_stdout_stderr =>
+            {
+                Some("tty, streamStdin and streamStdoutStderr need a processId".to_owned())
             }
             CommandExecParams { process_id: Some(name), .. } if taken(name) => {
                 Some(format!("process `{name}` runs already"))
@@ -98,12 +120,43 @@ impl Commands {
 
     /// Whether there was something to end.
     pub(super) fn terminate(&mut self, connection: ConnectionId, process: &str) -> bool {
-        let tell = self.running.remove(&(connection, process.to_owned()));
-        tell.is_some_and(|tell| tell.send(true).is_ok())
+        let running = self.running.remove(&(connection, process.to_owned()));
+        running.is_some_and(|running| running.end.send(true).is_ok())
     }
 
-    pub(super) fn knows(&self, connection: ConnectionId, process: &str) -> bool {
-        self.running.contains_key(&(connection, process.to_owned()))
+    pub(super) fn write(&self, params: CommandExecWriteParams, caller: Caller, context: &mut Context<AppServer>) {
+        let bytes = match BASE64_STANDARD.decode(params.delta_base64.unwrap_or_default()) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(why) => return caller.refuse(&RpcError::invalid_params("command/exec/write", why)),
+        };
+        let last = params.close_stdin;
+        match self.say(caller.connection, &params.process_id, |taken| Word::Input { bytes, last, taken }) {
+            Ok(taken) => answer_when_taken(taken, method::CommandExecWrite, caller, context),
+            Err(error) => caller.refuse(&error),
+        }
+    }
+
+    pub(super) fn resize(&self, params: &CommandExecResizeParams, caller: Caller, context: &mut Context<AppServer>) {
+        let size = size_of(params.size);
+        match self.say(caller.connection, &params.process_id, |taken| Word::Resize { size, taken }) {
+            Ok(taken) => answer_when_taken(taken, method::CommandExecResize, caller, context),
+            Err(error) => caller.refuse(&error),
+        }
+    }
+
+    fn say(
+        &self,
+        connection: ConnectionId,
+        process: &str,
+        word: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Word,
+    ) -> Result<Taken, RpcError> {
+        let running = self.running.get(&(connection, process.to_owned())).ok_or_else(|| no_process(process))?;
+        let words = running.words.as_ref().ok_or_else(|| {
+            RpcError::invalid_request(format!("process `{process}` cannot be written to: it has no streamStdin"))
+        })?;
+        let (taken, answer) = oneshot::channel();
+        words.send(word(taken)).map_err(|_| no_process(process))?;
+        Ok(answer)
     }
 
     /// Ends what a client left behind.
@@ -112,8 +165,44 @@ impl Commands {
     }
 }
 
+pub(super) fn no_process(id: &str) -> RpcError {
+    RpcError::invalid_request(format!("no such process: {id}"))
+}
+
+fn size_of(size: command::TerminalSize) -> TerminalSize {
+    TerminalSize { rows: size.rows, columns: size.cols }
+}
+
+/// How a command is told things, if it is to be.
+fn conversation(params: &CommandExecParams) -> Option<(mpsc::UnboundedSender<Word>, Conversation)> {
+    if !params.tty && !params.stream_stdin {
+        return None;
+    }
+    let terminal = params.tty.then(|| params.size.map_or(TERMINAL, size_of));
+    // What is under way is bounded by the requests that a client may have under way.
+    let (say, words) = mpsc::unbounded_channel();
+    Some((say, Conversation { terminal, words }))
+}
+
+fn answer_when_taken<M: Method<Response = Empty> + 'static>(
+    taken: Taken,
+    method: M,
+    caller: Caller,
+    context: &mut Context<AppServer>,
+) {
+    let answering = async move {
+        match taken.await {
+            Ok(Ok(())) => caller.answer(method, &Empty {}),
+            Ok(Err(why)) => caller.refuse(&RpcError::invalid_request(why)),
+            Err(_) => caller.refuse(&RpcError::invalid_request("the process is over")),
+        }
+    };
+    context.spawn(actix::fut::wrap_future(answering));
+}
+
 struct Run {
     order: Order,
+    conversation: Option<Conversation>,
     grace: Duration,
     timeout: Option<Duration>,
     written: Rc<RefCell<Written>>,
@@ -121,17 +210,27 @@ struct Run {
 }
 
 impl Run {
-    fn new(name: String, params: CommandExecParams, options: &AppServerOptions, client: &Recipient<ToClient>) -> Self {
+    fn new(
+        name: String,
+        params: CommandExecParams,
+        conversation: Option<Conversation>,
+        options: &AppServerOptions,
+        client: &Recipient<ToClient>,
+    ) -> Self {
         let written = Rc::new(RefCell::new(Written::default()));
         let timeout = params.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
-        let streams = params.stream_stdout_stderr;
+        let streams = params.stream_stdout_stderr || params.tty;
+        let most = if streams { usize::MAX } else { MOST_KEPT };
+        let cap =
+            if params.disable_output_cap { most } else { params.output_bytes_cap.unwrap_or(DEFAULT_CAP).min(most) };
         Self {
+            conversation,
             grace: Duration::from_millis(options.config.kill_grace_ms),
             timeout: (!params.disable_timeout).then_some(timeout),
             sink: Sink {
                 process_id: name,
                 streams: streams.then(|| (client.clone(), Credits::new(WINDOW))),
-                cap: params.output_bytes_cap.unwrap_or(DEFAULT_CAP),
+                cap,
                 written: written.clone(),
                 passed_on: 0,
             },
@@ -141,10 +240,13 @@ impl Run {
     }
 
     async fn finish(self, runner: Arc<dyn Runner>, told: watch::Receiver<bool>, caller: Caller) {
-        let Self { order, grace, timeout, written, sink } = self;
+        let Self { order, conversation, grace, timeout, written, sink } = self;
         let timed_out = Rc::new(RefCell::new(false));
         let killed: Killed = killed(told, timeout, grace, timed_out.clone()).boxed_local();
-        let end = runner.run(order, killed, Box::new(sink)).await;
+        let end = match conversation {
+            Some(conversation) => runner.converse(order, conversation, killed, Box::new(sink)).await,
+            None => runner.run(order, killed, Box::new(sink)).await,
+        };
         let exit_code = match end {
             _ if *timed_out.borrow() => TIMED_OUT,
             CallEnd::Exited(code) => code,

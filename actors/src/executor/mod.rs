@@ -12,5 +12,5 @@ pub use self::{
     actor::Executor,
     messages::{CallEnded, CallOutput, KillCall, StartCall, Sweep, Swept},
     patch::{Application, Inspection, Recovery},
-    runner::{HelperRunner, Killed, Limits, Order, OutputSink, Runner},
+    runner::{Conversation, HelperRunner, Killed, Limits, Order, OutputSink, Runner, Word},
 };

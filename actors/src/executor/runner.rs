@@ -2,7 +2,7 @@
 
 use super::{
     patch::{self, Application, Inspection, Recovery},
-    process::{self, Ended, HelperPath, Launch, OutputStream},
+    process::{self, CommandInput, Ended, HelperPath, Launch, OutputStream, TerminalSize},
     sandbox::{NETWORK_DISABLED, Sandbox, Strength},
 };
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use llmx_protocol::{
     wire::{event::ExecOutputStream, policy::SandboxPolicy},
 };
 use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
 
 /// A command to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,36 @@ pub struct Limits {
 
 /// Resolves when the command is to be killed, with the grace between SIGTERM and SIGKILL.
 pub type Killed = LocalBoxFuture<'static, Duration>;
+
+/// Something for a command that runs.
+#[derive(Debug)]
+pub enum Word {
+    /// Bytes for its standard input, and whether they are the last.
+    Input {
+        /// The bytes.
+        bytes: Bytes,
+        /// Whether there are no more.
+        last: bool,
+        /// Told when the command has taken all of it, or why it never will; dropped when the command is over.
+        taken: oneshot::Sender<Result<(), String>>,
+    },
+    /// Its terminal has another size.
+    Resize {
+        /// The size.
+        size: TerminalSize,
+        /// Told whether it has a terminal.
+        taken: oneshot::Sender<Result<(), String>>,
+    },
+}
+
+/// What a command is told while it runs.
+#[derive(Debug)]
+pub struct Conversation {
+    /// The size of the terminal that it gets; without one it gets pipes.
+    pub terminal: Option<TerminalSize>,
+    /// What it is told, in order.
+    pub words: mpsc::UnboundedReceiver<Word>,
+}
 
 /// Takes what a command writes. The command waits while it does.
 pub trait OutputSink {
@@ -67,6 +98,17 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Runs one to the end of everything it started. Dropping the future kills it.
     fn run(&self, order: Order, killed: Killed, sink: Box<dyn OutputSink>) -> LocalBoxFuture<'static, CallEnd>;
+
+    /// As [`run`](Self::run), with a command that is told things. Not every runner can do that.
+    fn converse(
+        &self,
+        _order: Order,
+        _conversation: Conversation,
+        _killed: Killed,
+        _sink: Box<dyn OutputSink>,
+    ) -> LocalBoxFuture<'static, CallEnd> {
+        std::future::ready(CallEnd::NotStarted("commands cannot be written to here".to_owned())).boxed_local()
+    }
 }
 
 /// Runs commands below a helper process (see [`process`]).
@@ -180,6 +222,52 @@ impl Runner for HelperRunner {
         }
         .boxed_local()
     }
+
+    fn converse(
+        &self,
+        order: Order,
+        conversation: Conversation,
+        killed: Killed,
+        mut sink: Box<dyn OutputSink>,
+    ) -> LocalBoxFuture<'static, CallEnd> {
+        let runner = self.clone();
+        async move {
+            runner.recovery.once(&runner).await;
+            let launch = match runner.launch(order) {
+                Ok(launch) => launch,
+                Err(why) => return CallEnd::NotStarted(why),
+            };
+            let (command, output, input) = match process::spawn_interactive(&launch, conversation.terminal) {
+                Ok(started) => started,
+                Err(error) => return CallEnd::NotStarted(format!("failed to start a helper: {error}")),
+            };
+            let take = async |stream, chunk| sink.take(wire_stream(stream), chunk).await;
+            tokio::select! {
+                finished = process::run(command, output, killed, take) => call_end(finished.end.ended),
+                () = pass_on(input, conversation.words) => CallEnd::Lost,
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// Never ends: the command does. When nobody is left to say anything its input stays open, as a silent terminal would.
+async fn pass_on(mut input: CommandInput, mut words: mpsc::UnboundedReceiver<Word>) {
+    while let Some(word) = words.recv().await {
+        let (done, taken) = match word {
+            Word::Input { bytes, last, taken } => {
+                let mut done = input.write(&bytes).await;
+                if last && done.is_ok() {
+                    done = input.close().await;
+                }
+                (done, taken)
+            }
+            Word::Resize { size, taken } => (input.resize(size), taken),
+        };
+        // Whoever asked may be gone.
+        let _ = taken.send(done.map_err(|error| error.to_string()));
+    }
+    std::future::pending::<()>().await;
 }
 
 fn wire_stream(stream: OutputStream) -> ExecOutputStream {

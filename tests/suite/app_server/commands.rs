@@ -1,5 +1,6 @@
 //! Commands of the client's own.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use llmx_tests::world::{Client, ModelServer, Setup};
 use serde_json::{Value, json};
 
@@ -78,7 +79,120 @@ async fn what_cannot_be_run_is_refused() {
         assert!(error["message"].as_str().unwrap().contains(says), "{error}");
     };
     check(json!({"command": []}), "must not be empty").await;
-    check(json!({"command": ["true"], "tty": true}), "no terminal").await;
     check(json!({"command": ["/no/such/program"]}), "exec failed").await;
+    client.ends_with(0).await;
+}
+
+fn base64(text: &str) -> String {
+    BASE64_STANDARD.encode(text)
+}
+
+/// Reads deltas until what the command wrote satisfies.
+async fn until_wrote(client: &mut Client, process: &str, is_it: impl Fn(&str) -> bool) -> String {
+    let mut wrote = String::new();
+    while !is_it(&wrote) {
+        let delta = client.until_one("command/exec/outputDelta", |p| p["processId"] == process).await;
+        let bytes = BASE64_STANDARD.decode(delta["deltaBase64"].as_str().unwrap()).unwrap();
+        wrote.push_str(std::str::from_utf8(&bytes).unwrap());
+    }
+    wrote
+}
+
+const POLICIES: [&str; 2] = ["dangerFullAccess", "workspaceWrite"];
+
+#[tokio::test]
+async fn a_command_is_written_to() {
+    let mut client = client().await;
+    for policy in POLICIES {
+        let further = json!({"processId": "p", "streamStdin": true, "sandboxPolicy": {"type": policy}});
+        let params = sh(&client, "read first; echo got $first; cat", further);
+        let id = client.request("command/exec", params).await;
+        client.call("command/exec/write", json!({"processId": "p", "deltaBase64": base64("one\n")})).await;
+        let no_terminal =
+            client.refused("command/exec/resize", json!({"processId": "p", "size": {"rows": 1, "cols": 1}})).await;
+        assert_eq!((&no_terminal["code"], &no_terminal["message"]), (&json!(-32600), &json!("it has no terminal")));
+        let last = json!({"processId": "p", "deltaBase64": base64("two\n"), "closeStdin": true});
+        client.call("command/exec/write", last).await;
+        let answer = client.answer_to(id).await;
+        assert_eq!(answer["result"], json!({"exitCode": 0, "stdout": "got one\ntwo\n", "stderr": ""}), "{policy}");
+    }
+    assert!(client.processes().is_empty(), "{:#?}", client.processes());
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn a_command_has_a_terminal_of_its_own() {
+    let mut client = client().await;
+    for policy in POLICIES {
+        let size = json!({"rows": 10, "cols": 40});
+        let further = json!({"processId": "t", "tty": true, "size": size, "sandboxPolicy": {"type": policy}});
+        // It is the controlling terminal: Ctrl-C reaches the command, and a new size too.
+        let script = "trap 'stty size' WINCH; trap 'echo stopped; exit 3' INT; stty size; while :; do sleep 0.01; done";
+        let params = sh(&client, script, further);
+        let id = client.request("command/exec", params).await;
+        until_wrote(&mut client, "t", |wrote| wrote.contains("10 40\r\n")).await;
+        client.call("command/exec/resize", json!({"processId": "t", "size": {"rows": 20, "cols": 80}})).await;
+        until_wrote(&mut client, "t", |wrote| wrote.contains("20 80\r\n")).await;
+        client.call("command/exec/write", json!({"processId": "t", "deltaBase64": base64("\u{3}")})).await;
+        until_wrote(&mut client, "t", |wrote| wrote.contains("stopped\r\n")).await;
+        let answer = client.answer_to(id).await;
+        assert_eq!(answer["result"], json!({"exitCode": 3, "stdout": "", "stderr": ""}), "{policy}");
+    }
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn all_that_was_written_to_a_terminal_arrives() {
+    let mut client = client().await;
+    let further = json!({"processId": "t", "tty": true, "sandboxPolicy": {"type": "dangerFullAccess"}});
+    let params = sh(&client, "seq 1 20000; echo done", further);
+    let id = client.request("command/exec", params).await;
+    let wrote = until_wrote(&mut client, "t", |wrote| wrote.ends_with("done\r\n")).await;
+    let numbers: Vec<String> = (1..=20000).map(|n: u32| n.to_string()).collect();
+    assert_eq!(wrote.lines().filter(|line| *line != "done").collect::<Vec<_>>(), numbers);
+    assert_eq!(client.answer_to(id).await["result"]["exitCode"], 0);
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_to_says_so() {
+    let mut client = client().await;
+    let mut check = async |method: &str, params: Value, expected: &str| {
+        let error = client.refused(method, params).await;
+        assert!(error["message"].as_str().unwrap().contains(expected), "{method}: {error}");
+    };
+    let exec = |further: Value| {
+        let mut params = further;
+        params["command"] = json!(["true"]);
+        params
+    };
+    check("command/exec", exec(json!({"tty": true})), "need a processId").await;
+    check("command/exec", exec(json!({"streamStdin": true})), "need a processId").await;
+    check("command/exec", exec(json!({"size": {"rows": 1, "cols": 1}})), "only a tty has a size").await;
+    check("command/exec", exec(json!({"outputBytesCap": 1, "disableOutputCap": true})), "exclude each other").await;
+    check("command/exec/write", json!({"processId": "x", "deltaBase64": ""}), "no such process: x").await;
+    check("command/exec/write", json!({"processId": "x", "deltaBase64": "?"}), "Invalid params").await;
+    check("command/exec/resize", json!({"processId": "x"}), "missing field `size`").await;
+    // A command that reads nothing, and one that stops reading.
+    let deaf = sh(&client, "sleep 1000", json!({"processId": "deaf"}));
+    client.request("command/exec", deaf).await;
+    let error = client.refused("command/exec/write", json!({"processId": "deaf", "deltaBase64": base64("x")})).await;
+    assert!(error["message"].as_str().unwrap().contains("it has no streamStdin"), "{error}");
+    let further = json!({"processId": "closed", "streamStdin": true, "sandboxPolicy": {"type": "dangerFullAccess"}});
+    let closed = sh(&client, "exec <&-; sleep 1000", further);
+    client.request("command/exec", closed).await;
+    // A little of it fits into the pipe before the command closes its end.
+    let error = loop {
+        let write = json!({"processId": "closed", "deltaBase64": base64("x")});
+        let id = client.request("command/exec/write", write).await;
+        let mut answer = client.answer_to(id).await;
+        if answer["result"].is_null() {
+            break answer["error"].take();
+        }
+    };
+    assert_eq!(error["code"], -32600, "{error}");
+    for process in ["deaf", "closed"] {
+        client.call("command/exec/terminate", json!({"processId": process})).await;
+    }
     client.ends_with(0).await;
 }

@@ -1,12 +1,13 @@
 //! The engine's end of one running command.
 
 use super::control::{Left, MAX_REPORT, Report, Request};
-use super::launch::{HELPER_NAME, Launch};
+use super::interaction::{CommandInput, Interaction, TerminalSize};
+use super::launch::{Ends, HELPER_NAME, Launch};
 use super::not_started::NotStarted;
 use super::output::CommandOutput;
 use super::proc_tree::{is_session_member, session_members};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use std::io;
@@ -88,7 +89,7 @@ pub struct RunningCommand {
 /// When no helper could be started: an empty `argv`, a NUL in a string, no such helper, no more processes or
 /// descriptors, arguments too long. What goes wrong later is an [`Ended::SpawnFailed`].
 pub fn spawn(launch: &Launch) -> io::Result<(RunningCommand, CommandOutput)> {
-    spawn_below(launch, helper(launch, None, None))
+    spawn_below(launch, helper(launch, Ends::default()))
 }
 
 /// Like [`spawn`], but the command's standard input is this file. Helper and command hold a shared lock on it
@@ -98,7 +99,7 @@ pub fn spawn(launch: &Launch) -> io::Result<(RunningCommand, CommandOutput)> {
 ///
 /// Those of [`spawn`].
 pub(crate) fn spawn_reading(launch: &Launch, input: &Path) -> io::Result<(RunningCommand, CommandOutput)> {
-    spawn_below(launch, helper(launch, None, Some(input)))
+    spawn_below(launch, helper(launch, Ends { input: Some(input), ..Ends::default() }))
 }
 
 fn spawn_below(launch: &Launch, mut helper: Command) -> io::Result<(RunningCommand, CommandOutput)> {
@@ -117,8 +118,40 @@ fn spawn_below(launch: &Launch, mut helper: Command) -> io::Result<(RunningComma
 pub fn spawn_in_place(launch: &Launch) -> io::Result<RunningCommand> {
     let (control, helpers) = control_socket(launch)?;
     fcntl_setfd(&helpers, FdFlags::empty())?;
-    let helper = start(&mut helper(launch, Some(helpers.as_raw_fd()), None))?;
+    let helper = start(&mut helper(launch, Ends { control: Some(helpers.as_raw_fd()), ..Ends::default() }))?;
     Ok(RunningCommand::new(helper, control))
+}
+
+/// Like [`spawn`], but the command can be told things: through a pipe, or, where it gets one of this size, through a
+/// terminal that is its controlling one and all three of its streams.
+///
+/// # Errors
+///
+/// Those of [`spawn`], and that there are no more terminals.
+pub fn spawn_interactive(
+    launch: &Launch,
+    terminal: Option<TerminalSize>,
+) -> io::Result<(RunningCommand, CommandOutput, CommandInput)> {
+    let (control, helpers) = control_socket(launch)?;
+    let ends = match terminal {
+        Some(size) => Interaction::through_a_terminal(size)?,
+        None => Interaction::through_pipes()?,
+    };
+    let told = Ends { control: Some(helpers.as_raw_fd()), terminal: terminal.is_some(), ..Ends::default() };
+    let mut helper = helper(launch, told);
+    helper.stdin(ends.stdin).stdout(ends.stdout).stderr(ends.stderr);
+    pass_on(&mut helper, helpers);
+    let helper = start(&mut helper)?;
+    Ok((RunningCommand::new(helper, control), ends.output, ends.input))
+}
+
+/// To this program and to no other: what another thread starts meanwhile does not inherit it.
+fn pass_on(helper: &mut Command, socket: OwnedFd) {
+    #[expect(unsafe_code, reason = "between fork and exec is the only place that no other program is started from")]
+    // SAFETY: the closure makes one system call through rustix and allocates nothing.
+    unsafe {
+        helper.pre_exec(move || Ok(fcntl_setfd(&socket, FdFlags::empty())?))
+    };
 }
 
 fn control_socket(launch: &Launch) -> io::Result<(UnixStream, OwnedFd)> {
@@ -130,9 +163,9 @@ fn control_socket(launch: &Launch) -> io::Result<(UnixStream, OwnedFd)> {
     Ok((UnixStream::from_std(ours)?, helpers.into()))
 }
 
-fn helper(launch: &Launch, control: Option<RawFd>, input: Option<&Path>) -> Command {
+fn helper(launch: &Launch, ends: Ends<'_>) -> Command {
     let mut helper = Command::new(launch.helper.as_path());
-    helper.arg0(HELPER_NAME).args(launch.helper_arguments(control, input));
+    helper.arg0(HELPER_NAME).args(launch.helper_arguments(ends));
     helper.env_clear().envs(launch.env.iter().map(|(name, value)| (name, value)));
     helper
 }

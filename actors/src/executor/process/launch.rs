@@ -17,6 +17,20 @@ const CONTROL: &str = "--control";
 /// Precedes the path of the file that is the command's stdin.
 const INPUT: &str = "--input";
 
+/// Stdin is a terminal for the command alone.
+const TERMINAL: &str = "--terminal";
+
+/// What the helper finds where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ends<'e> {
+    /// The control socket, where it is not stdin.
+    pub(super) control: Option<RawFd>,
+    /// The file that is the command's stdin.
+    pub(super) input: Option<&'e Path>,
+    /// Whether stdin is a terminal that is to be the command's controlling one.
+    pub(super) terminal: bool,
+}
+
 /// A program whose `main` starts with [`run_if_helper`](super::run_if_helper).
 ///
 /// A program that does not would simply be started once more, with a socket as its stdin.
@@ -59,10 +73,11 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub(super) fn helper_arguments(&self, control: Option<RawFd>, input: Option<&Path>) -> Vec<OsString> {
+    pub(super) fn helper_arguments(&self, ends: Ends<'_>) -> Vec<OsString> {
         let mut arguments = vec![self.cwd.clone().into_os_string()];
-        arguments.extend(control.into_iter().flat_map(|number| [CONTROL.into(), number.to_string().into()]));
-        arguments.extend(input.into_iter().flat_map(|path| [INPUT.into(), path.into()]));
+        arguments.extend(ends.control.into_iter().flat_map(|number| [CONTROL.into(), number.to_string().into()]));
+        arguments.extend(ends.input.into_iter().flat_map(|path| [INPUT.into(), path.into()]));
+        arguments.extend(ends.terminal.then(|| TERMINAL.into()));
         arguments.extend(self.sandbox.iter().flat_map(Sandbox::to_arguments));
         arguments.push(END_OF_OPTIONS.into());
         arguments.extend(self.argv.iter().cloned());
@@ -70,7 +85,7 @@ impl Launch {
     }
 }
 
-/// The helper's reading of its command line: `CWD [--control FD] [--input FILE] [--sandbox …] -- PROGRAM [ARGUMENT]…`.
+/// The helper's reading of its command line: `CWD [--control FD] [--input FILE] [--terminal] [--sandbox …] -- PROGRAM [ARGUMENT]…`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) cwd: PathBuf,
@@ -78,6 +93,8 @@ pub(super) struct Order {
     pub(super) control: Option<RawFd>,
     /// What the command reads; nothing without one.
     pub(super) input: Option<PathBuf>,
+    /// Whether stdin becomes the command's controlling terminal.
+    pub(super) terminal: bool,
     pub(super) sandbox: Option<Sandbox>,
     pub(super) program: OsString,
     pub(super) arguments: Vec<OsString>,
@@ -87,7 +104,7 @@ impl Order {
     /// `None` for anything the engine would not have written.
     pub(super) fn from_arguments(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let cwd = PathBuf::from(arguments.next()?);
-        let (mut control, mut input, mut sandbox) = (None, None, None);
+        let (mut control, mut input, mut terminal, mut sandbox) = (None, None, false, None);
         loop {
             let option = arguments.next()?;
             if option == END_OF_OPTIONS {
@@ -96,6 +113,8 @@ impl Order {
                 control = Some(arguments.next()?.to_str()?.parse().ok()?);
             } else if option == INPUT {
                 input = Some(PathBuf::from(arguments.next()?));
+            } else if option == TERMINAL {
+                terminal = true;
             } else if Sandbox::begins_with(&option) {
                 sandbox = Some(Sandbox::from_arguments(&mut arguments)?);
             } else {
@@ -103,7 +122,7 @@ impl Order {
             }
         }
         let program = arguments.next()?;
-        Some(Self { cwd, control, input, sandbox, program, arguments: arguments.collect() })
+        Some(Self { cwd, control, input, terminal, sandbox, program, arguments: arguments.collect() })
     }
 }
 
@@ -124,9 +143,13 @@ mod tests {
     #[test]
     fn the_helper_reads_back_what_the_engine_wrote() {
         for argv in [&["true"][..], &["--"], &["sh", "-c", "echo -- \"$@\"", "--", ""]] {
-            let told = launch(argv).helper_arguments(Some(7), Some(Path::new("/in put")));
+            let told = launch(argv).helper_arguments(Ends {
+                control: Some(7),
+                input: Some(Path::new("/in put")),
+                terminal: true,
+            });
             let order = Order::from_arguments(told.into_iter()).unwrap();
-            assert_eq!((order.control, order.sandbox), (Some(7), None));
+            assert_eq!((order.control, order.terminal, order.sandbox), (Some(7), true, None));
             assert_eq!(order.input, Some(PathBuf::from("/in put")));
             assert_eq!(order.cwd, PathBuf::from("/work dir"));
             assert_eq!(order.program, argv[0]);

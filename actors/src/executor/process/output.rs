@@ -1,6 +1,7 @@
 //! The command's output, read no faster than it is taken.
 
 use bytes::Bytes;
+use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
 use std::future::{Future, poll_fn};
 use std::io::{self, PipeWriter};
@@ -11,6 +12,9 @@ use tokio::net::unix::pipe::Receiver;
 
 /// What one read takes at most, in bytes: a whole pipe of the default capacity.
 const CHUNK: usize = 64 * 1024;
+
+/// What the kernel keeps of what was written to a terminal and not read, in bytes.
+const TERMINAL_CAPACITY: usize = 64 * 1024;
 
 /// Which of the command's two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +63,11 @@ impl CommandOutput {
             stderr_first: false,
         };
         Ok((output, OutputEnds { stdout, stderr }))
+    }
+
+    /// Of a command with a terminal, whose reading end this is; it must not block.
+    pub(super) fn of_terminal(terminal: OwnedFd) -> io::Result<Self> {
+        Ok(Self { stdout: Some(Receiver::from_owned_fd_unchecked(terminal)?), stderr: None, stderr_first: false })
     }
 
     fn pipe(&mut self, stream: OutputStream) -> &mut Option<Receiver> {
@@ -117,9 +126,9 @@ fn chunk_now(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> Option<Bytes> {
     None
 }
 
-/// How many bytes can be in `pipe`.
+/// How many bytes can be in `pipe`, which may be a terminal.
 fn capacity(pipe: Option<&Receiver>) -> usize {
-    pipe.and_then(|pipe| rustix::pipe::fcntl_getpipe_size(pipe).ok()).unwrap_or(0)
+    pipe.map_or(0, |pipe| rustix::pipe::fcntl_getpipe_size(pipe).unwrap_or(TERMINAL_CAPACITY))
 }
 
 /// Hands every chunk of `output` to `sink`, in order within a stream, and waits for `sink` before it reads on: a sink

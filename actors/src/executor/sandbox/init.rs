@@ -16,7 +16,9 @@ use super::{Errand, Sandbox};
 use crate::executor::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use rustix::io::retry_on_intr;
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus, getrlimit, setrlimit, setsid, wait};
+use rustix::process::{
+    Pid, Resource, Rlimit, WaitOptions, WaitStatus, getrlimit, ioctl_tiocsctty, setrlimit, setsid, wait,
+};
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -57,10 +59,10 @@ fn live(orders: &Orders<'_>, status: &StatusWriter) -> Result<(), NotStarted> {
             status.write(&Status::Exited(0));
             Ok(())
         }
-        Errand::Run { program, arguments, cwd } => {
+        Errand::Run { program, arguments, cwd, terminal } => {
             std::env::set_current_dir(cwd)
                 .map_err(|error| NotStarted::other(format!("cannot enter {}: {error}", cwd.display())))?;
-            let leader = spawn(program.as_ref(), arguments)?;
+            let leader = spawn(program.as_ref(), arguments, *terminal)?;
             let_go_of_the_output().step("let go of the output")?;
             reap_until_nothing_is_left(leader, &files, status);
             Ok(())
@@ -114,13 +116,16 @@ fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<StandardFiles, NotStarted> 
     Ok(files)
 }
 
-fn spawn(program: &Path, arguments: &[std::ffi::OsString]) -> Result<Pid, NotStarted> {
+fn spawn(program: &Path, arguments: &[std::ffi::OsString], terminal: bool) -> Result<Pid, NotStarted> {
     let mut command = Command::new(program);
     command.args(arguments);
     #[expect(unsafe_code, reason = "between fork and exec is the only place to become a session of its own")]
-    // SAFETY: the closure makes one system call through rustix and allocates nothing; this process has one thread.
+    // SAFETY: the closure makes two system calls through rustix and allocates nothing; this process has one thread.
     unsafe {
-        command.pre_exec(|| Ok(setsid().map(drop)?))
+        command.pre_exec(move || {
+            setsid()?;
+            Ok(if terminal { ioctl_tiocsctty(rustix::stdio::stdin()) } else { Ok(()) }?)
+        })
     };
     let child = command.spawn().map_err(|error| NotStarted::of_program(program, &error))?;
     Ok(Pid::from_child(&child))

@@ -72,6 +72,8 @@ pub(crate) enum Errand<'e> {
         arguments: &'e [OsString],
         /// Where, as seen within.
         cwd: &'e Path,
+        /// Whether standard input becomes its controlling terminal.
+        terminal: bool,
     },
 }
 

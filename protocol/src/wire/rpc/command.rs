@@ -28,15 +28,21 @@ wire! {
         /// Whether what it writes is told as it comes; the answer then has none of it.
         #[serde(default)]
         pub stream_stdout_stderr: bool,
-        /// Whether it gets a terminal: llmx has none to give.
+        /// Whether it gets a terminal; then it streams and is written to, too.
         #[serde(default)]
         pub tty: bool,
-        /// Whether it is to be written to: llmx gives commands no standard input.
+        /// The size of its terminal; 24 lines of 80 characters without.
+        #[serde(default)]
+        pub size: Option<TerminalSize>,
+        /// Whether it is to be written to; without that it has no standard input.
         #[serde(default)]
         pub stream_stdin: bool,
         /// How much of each stream is kept, in bytes.
         #[serde(default)]
         pub output_bytes_cap: Option<usize>,
+        /// Whether all of it is passed on; of what is kept for the answer, 64 MiB of each stream.
+        #[serde(default)]
+        pub disable_output_cap: bool,
         /// Further variables; `null` takes one away.
         #[serde(default)]
         pub env: Option<BTreeMap<String, Option<String>>>,
@@ -52,10 +58,30 @@ wire! {
         pub stderr: String,
     }
 
-    /// Params of `command/exec/terminate`, `write` and `resize`.
+    /// Params of `command/exec/terminate`.
     pub struct CommandExecProcessParams {
         /// Which.
         pub process_id: String,
+    }
+
+    /// Params of `command/exec/write`; answered when the command has taken it.
+    pub struct CommandExecWriteParams {
+        /// Which.
+        pub process_id: String,
+        /// Bytes for its standard input, in base64.
+        #[serde(default)]
+        pub delta_base64: Option<String>,
+        /// Whether that is all.
+        #[serde(default)]
+        pub close_stdin: bool,
+    }
+
+    /// Params of `command/exec/resize`.
+    pub struct CommandExecResizeParams {
+        /// Which.
+        pub process_id: String,
+        /// The new size.
+        pub size: TerminalSize,
     }
 
     /// Params of `command/exec/outputDelta`.
@@ -69,6 +95,15 @@ wire! {
         /// Whether it writes more than is passed on.
         pub cap_reached: bool,
     }
+}
+
+/// The size of a terminal in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TerminalSize {
+    /// Its lines.
+    pub rows: u16,
+    /// The characters of a line.
+    pub cols: u16,
 }
 
 /// One of a command's two output streams.

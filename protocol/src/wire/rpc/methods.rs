@@ -142,9 +142,9 @@ methods! {
     /// Ends such a command.
     CommandExecTerminate = "command/exec/terminate" (command::CommandExecProcessParams) -> Empty;
     /// Writes to such a command.
-    CommandExecWrite = "command/exec/write" (command::CommandExecProcessParams) -> Empty;
+    CommandExecWrite = "command/exec/write" (command::CommandExecWriteParams) -> Empty;
     /// Resizes the terminal of such a command.
-    CommandExecResize = "command/exec/resize" (command::CommandExecProcessParams) -> Empty;
+    CommandExecResize = "command/exec/resize" (command::CommandExecResizeParams) -> Empty;
     /// Who is logged in.
     GetAccount = "account/read" (account::GetAccountParams) -> account::GetAccountResponse;
     /// Logs somebody in.

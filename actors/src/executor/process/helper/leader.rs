@@ -9,8 +9,8 @@ use crate::executor::sandbox::{self, Confined, Errand, Sandbox, Status, Strength
 use rustix::fd::{AsFd, BorrowedFd, RawFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, set_child_subreaper,
-    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, getppid, ioctl_tiocsctty, kill_process_group,
+    set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
 };
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -97,11 +97,15 @@ pub(super) fn start(order: &Order, line: &EngineLine) -> Result<Leader, NotStart
     };
     // Should this fail the engine still does not hang: it does not wait for the end of the output.
     let _ = let_go_of_the_output();
+    if order.control.is_some() && order.input.is_none() {
+        let _ = let_go_of_the_input();
+    }
     Ok(leader)
 }
 
 fn start_confined(order: &Order, sandbox: &Sandbox, line: &EngineLine) -> Result<Leader, NotStarted> {
-    let errand = Errand::Run { program: &order.program, arguments: &order.arguments, cwd: &order.cwd };
+    let errand =
+        Errand::Run { program: &order.program, arguments: &order.arguments, cwd: &order.cwd, terminal: order.terminal };
     let confined = sandbox::start(sandbox, &errand)?;
     let session = confined.init.as_raw_pid().unsigned_abs();
     line.report(&Report::Started { leader: session });
@@ -174,14 +178,14 @@ fn enter(cwd: &Path) -> io::Result<()> {
 
 fn fork_and_exec(order: &Order, mut walls: Option<Walls>, line: &EngineLine) -> io::Result<Pid> {
     let helper = getpid();
-    let socket = line.socket().try_clone_to_owned()?;
+    let (socket, terminal) = (line.socket().try_clone_to_owned()?, order.terminal);
     let mut command = Command::new(&order.program);
     command.args(&order.arguments);
     #[expect(unsafe_code, reason = "between fork and exec is the only place to become a session of its own")]
     // SAFETY: the helper is single-threaded, so fork leaves no lock behind in the child, which may even allocate.
     unsafe {
         command.pre_exec(move || {
-            become_the_leader(helper, socket.as_fd())?;
+            become_the_leader(helper, terminal, socket.as_fd())?;
             build(walls.take(), socket.as_fd())
         })
     };
@@ -189,8 +193,11 @@ fn fork_and_exec(order: &Order, mut walls: Option<Walls>, line: &EngineLine) -> 
 }
 
 /// Runs in the child, before the command.
-fn become_the_leader(helper: Pid, socket: BorrowedFd<'_>) -> io::Result<()> {
+fn become_the_leader(helper: Pid, terminal: bool, socket: BorrowedFd<'_>) -> io::Result<()> {
     let leader = setsid()?;
+    if terminal {
+        ioctl_tiocsctty(rustix::stdio::stdin())?;
+    }
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(helper) {
         return Err(Errno::SRCH.into()); // the helper died before the death signal was in place
@@ -214,4 +221,9 @@ fn let_go_of_the_output() -> io::Result<()> {
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
     Ok(())
+}
+
+/// And so whoever writes to the command notices when nobody of the tree reads.
+fn let_go_of_the_input() -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdin(fs::File::open("/dev/null")?)?)
 }
