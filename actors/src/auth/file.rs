@@ -33,6 +33,9 @@ pub(super) enum AuthFileError {
     },
 }
 
+/// Its name in the llmx home.
+pub(crate) const AUTH_FILE: &str = "auth.json";
+
 /// The file, which need not be there. Every method blocks.
 #[derive(Clone, Debug)]
 pub(super) struct AuthFile {
@@ -46,7 +49,7 @@ impl AuthFile {
     /// In the llmx home.
     #[must_use]
     pub(super) fn within(home: &Path) -> Self {
-        Self { path: home.join("auth.json") }
+        Self { path: home.join(AUTH_FILE) }
     }
 
     /// Whose credentials are in it.

@@ -32,6 +32,7 @@ pub use self::{
     },
     vault::account_of,
 };
+pub(crate) use file::AUTH_FILE;
 
 use crate::config::ProviderInfo;
 use futures_util::future::LocalBoxFuture;

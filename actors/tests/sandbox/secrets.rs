@@ -41,3 +41,22 @@ fn keys_are_not_in_the_environment() {
         }
     }
 }
+
+/// What `llmx login` keeps: a command that has a network could take it anywhere.
+#[test]
+fn what_llmx_logs_in_with_is_not_to_be_read() {
+    let look = "cat $LLMX_HOME/auth.json; cat $OUT/../home/.llmx/auth.json; cp $LLMX_HOME/auth.json $WS/copy; cat $WS/copy; \
+                ln $LLMX_HOME/auth.json $WS/link; cat $WS/link; python3 -c \"print(open('$LLMX_HOME/auth.json').read())\"";
+    for &who in Who::everybody() {
+        for policy in [Policy::Full, Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline] {
+            let ground = Ground::new(who);
+            ground.prepare("printf '{\"tokens\":\"hunter2\"}' > $LLMX_HOME/auth.json; chmod 600 $LLMX_HOME/auth.json");
+            let seen = text(&ground.run(policy, look));
+            assert_eq!(seen.contains("hunter2"), policy == Policy::Full, "{who:?}, {policy:?}: {seen}");
+            let is_told = seen.contains("auth.json: Permission denied");
+            assert_eq!(is_told, policy != Policy::Full, "{who:?}, {policy:?}: {seen}");
+            let kept = std::fs::read_to_string(ground.at("home/.llmx/auth.json")).unwrap();
+            assert_eq!(kept, "{\"tokens\":\"hunter2\"}", "{who:?}, {policy:?}");
+        }
+    }
+}

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Everything is read, little is written: the session's roots under `workspace-write`, nothing under `read-only`. In
-//! each root `.git`, `.llmx` and `.agents` are read-only, also while they do not exist, and so is llmx's own home.
+//! each root `.git`, `.llmx` and `.agents` are read-only, also while they do not exist, and so is llmx's own home; what
+//! llmx is logged in with (`auth.json` in there, if it is there when the command starts) is not read either.
 //! The `.git` of a repository *within* a root, a submodule's checkout or a clone, is not protected, nor is a root that
 //! becomes a bare repository itself: commands create such repositories. Whoever wants one within protected makes it a
 //! root. Who makes a `.git` itself a root lets commands commit, and with that plant hooks.
@@ -19,7 +20,7 @@
 //! Within, root is `nobody` and has no privilege: files that only root's power over other users' files reaches, such as
 //! a workspace that belongs to somebody else, are out of its reach.
 //!
-//! What it does not keep from the command: reading any file that the user may read; using up memory (but the kernel ends
+//! What it does not keep from the command: reading any other file that the user may read; using up memory (but the kernel ends
 //! it first) or disk space and, as root before Linux 6.14, processes; hard links that are in a root already; a file that
 //! whoever started llmx opened for writing; and, with a network, sockets in the file system that were bound after the
 //! command began or moved to another directory.

@@ -25,6 +25,9 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// An empty directory of the private `/dev`, laid over each that is to be hidden: one file system less to make for each.
 const NOTHING_IN_HERE: &str = "/dev/mqueue";
 
+/// A file of the private `/dev` that nobody may open, laid over each whose readers are to be told so.
+const NOT_TO_BE_READ: &str = "/dev/denied";
+
 /// What programs expect in `/dev` beside devices.
 const DEVICE_LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
@@ -60,7 +63,7 @@ pub(super) fn arrange(plan: &Plan, shared_memory: SharedMemory) -> Result<(), No
     }
     devices.install(shared_memory)?;
     mount_proc()?;
-    masks::lay(&plan.masked)
+    masks::lay(plan)
 }
 
 /// No set-user-ID programs and no devices.
@@ -166,6 +169,8 @@ impl Devices {
         }
         std::fs::create_dir("/dev/pts")?;
         std::fs::create_dir(NOTHING_IN_HERE)?;
+        std::fs::File::create(NOT_TO_BE_READ)?;
+        std::fs::set_permissions(NOT_TO_BE_READ, Permissions::from_mode(0o000))?;
         std::fs::create_dir(SHARED_MEMORY)?;
         std::fs::set_permissions(SHARED_MEMORY, Permissions::from_mode(0o1777))
     }
@@ -213,4 +218,9 @@ pub(super) fn hide_directory(path: &Path) -> io::Result<()> {
 /// `/dev/null` over a file that is to be hidden.
 pub(super) fn hide_file(path: &Path) -> io::Result<()> {
     put(&copy_of(Path::new("/dev/null"), libc::MOUNT_ATTR_RDONLY)?, path)
+}
+
+/// Over a file that nobody may read. Not `/dev/null`: it would seem to be empty, and take what is written to it.
+pub(super) fn deny_file(path: &Path) -> io::Result<()> {
+    put(&copy_of(Path::new(NOT_TO_BE_READ), libc::MOUNT_ATTR_RDONLY | HARMLESS)?, path)
 }

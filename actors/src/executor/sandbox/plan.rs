@@ -4,6 +4,7 @@ use super::description::Sandbox;
 use super::git::{self, End, Way};
 use super::placeholder;
 use super::step::{Step, refused};
+use crate::auth::AUTH_FILE;
 use crate::executor::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub(super) struct Plan {
     pub(super) missing: Vec<PathBuf>,
     /// Sockets of other programs, and directories of such, to hide.
     pub(super) masked: BTreeSet<PathBuf>,
+    /// Where llmx's own credentials are: nobody within reads them.
+    pub(super) credentials: Option<PathBuf>,
 }
 
 impl Plan {
@@ -49,10 +52,12 @@ impl Plan {
         if let Some(home) = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok()) {
             builder.shield(home);
         }
+        let mut credentials = None;
         if let Some(home) = &sandbox.llmx_home {
             builder.guard_home(home)?;
+            credentials = fs::canonicalize(home.join(AUTH_FILE)).ok().filter(|file| file.is_file());
         }
-        Ok(builder.finish())
+        Ok(Self { credentials, ..builder.finish() })
     }
 
     /// Once the missing names are reserved. A name that is missing still is one that the user may not create.
@@ -189,7 +194,7 @@ impl Builder<'_> {
         Plan {
             covers: self.covers.into_iter().collect(),
             missing: self.missing.into_iter().collect(),
-            masked: BTreeSet::new(),
+            ..Plan::default()
         }
     }
 }
