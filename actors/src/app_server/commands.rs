@@ -127,7 +127,9 @@ impl Commands {
     pub(super) fn write(&self, params: CommandExecWriteParams, caller: Caller, context: &mut Context<AppServer>) {
         let bytes = match BASE64_STANDARD.decode(params.delta_base64.unwrap_or_default()) {
             Ok(bytes) => Bytes::from(bytes),
-            Err(why) => return caller.refuse(&RpcError::invalid_params("command/exec/write", why)),
+            Err(why) => {
+                return caller.refuse(&RpcError::invalid_params("command/exec/write", format!("deltaBase64: {why}")));
+            }
         };
         let last = params.close_stdin;
         match self.say(caller.connection, &params.process_id, |taken| Word::Input { bytes, last, taken }) {

@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
+/// Text that is base64 with its padding: what the ends of a group leave over is zero.
+const BASE64: &str = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+
 wire! {
     /// Params of `command/exec`. It runs as the model's commands do, below the same sandbox.
     pub struct CommandExecParams {
@@ -70,6 +73,7 @@ wire! {
         pub process_id: String,
         /// Bytes for its standard input, in base64.
         #[serde(default)]
+        #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
         pub delta_base64: Option<String>,
         /// Whether that is all.
         #[serde(default)]
@@ -91,6 +95,7 @@ wire! {
         /// Where.
         pub stream: OutputStream,
         /// The bytes, in base64.
+        #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
         pub delta_base64: String,
         /// Whether it writes more than is passed on.
         pub cap_reached: bool,

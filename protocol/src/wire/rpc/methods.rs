@@ -1,8 +1,6 @@
 //! The one table of the client's requests. Dispatch, types and schemas come from it.
 
-use super::{
-    Empty, RpcError, account, command, configuration, envelope::is_object, handshake, rows::Row, thread, turn,
-};
+use super::{Empty, RpcError, account, command, configuration, handshake, params::read, rows::Row, thread, turn};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -155,19 +153,4 @@ methods! {
     LogoutAccount = "account/logout" (configuration::AnyParams) -> Empty;
     /// What is left of an account.
     GetAccountRateLimits = "account/rateLimits/read" (configuration::AnyParams) -> account::GetAccountRateLimitsResponse;
-}
-
-/// Absent params are those without members.
-fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, CallError> {
-    let params = params.map_or("{}", RawValue::get);
-    if !is_object(params) {
-        return Err(CallError::Params("expected an object".to_owned()));
-    }
-    serde_json::from_str(params).map_err(|error| CallError::Params(plain(&error)))
-}
-
-/// serde_json's words without the position, which counts from the start of the params and would mislead.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
 }

@@ -34,6 +34,7 @@ pub mod handshake;
 pub mod item;
 mod methods;
 mod notifications;
+mod params;
 pub mod policy;
 mod rows;
 mod server_requests;

@@ -553,7 +553,7 @@ pub enum ThreadSortKey {
 
 /// One or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a path or a list of paths")]
 pub enum OneOrMany {
     /// One.
     One(PathBuf),
