@@ -5,6 +5,7 @@ mod approvals;
 mod commands;
 mod configuration;
 mod conversations;
+mod fuzz;
 mod handshake;
 mod schema;
 mod threads;
