@@ -255,7 +255,7 @@ impl SessionHandle {
 
     /// From now on the subscriber gets every event too; what came before is the answer, as far as its numbers are above
     /// `after_seq`. He may get events before he has the answer. One that is far behind the others is cut off
-    /// ([`PATIENCE`](crate::outbox::PATIENCE)).
+    /// ([`PATIENCE`](crate::flow::company::PATIENCE)).
     ///
     /// # Errors
     /// [`ThreadError::NotFound`] if the thread is not kept, not even since it was configured, and what reading it gives.

@@ -1,6 +1,8 @@
 //! Back-pressure rides in the message. A pump acquires a credit before it sends; the last one who handles what was
 //! sent drops it. Mailboxes are no bound in actix (`do_send` ignores their capacity, every address clone adds to it).
 
+pub mod company;
+
 use std::{fmt::Debug, sync::Arc};
 use tokio::sync::Semaphore;
 

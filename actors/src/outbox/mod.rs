@@ -15,5 +15,4 @@ pub use self::{
     },
     scribe::Writing,
     subscriber::{Delivery, EventStream, Gone, Subscriber, event_stream},
-    subscribers::{LAG, MOST_LAG, PATIENCE},
 };

@@ -4,7 +4,7 @@ use super::Events;
 use crate::flow::Credit;
 use bytes::Bytes;
 use llmx_protocol::machine::session::SessionEnd;
-use std::sync::{Arc, Mutex, atomic::AtomicUsize};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Events on their way to a subscriber.
@@ -16,19 +16,7 @@ pub struct Delivery {
     pub credit: Option<Credit>,
 }
 
-/// That a subscriber has dealt with something.
-#[derive(Debug)]
-pub(super) struct Receipt {
-    pub(super) size: usize,
-    pub(super) behind: Arc<AtomicUsize>,
-    pub(super) credit: Option<Arc<Mutex<Option<Credit>>>>,
-}
-
 impl Delivery {
-    pub(super) fn new(events: Arc<Events>, receipt: Receipt) -> Self {
-        Self { events, credit: Some(Credit::holding(receipt)) }
-    }
-
     /// The events as JSON; see [`Events::lines`].
     #[must_use]
     pub fn lines(&self) -> &Bytes {

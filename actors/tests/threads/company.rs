@@ -2,7 +2,8 @@
 
 use crate::home::{Home, resume};
 use llmx_actors::{
-    outbox::{Delivery, Gone, MOST_LAG, Subscriber, event_stream},
+    flow::company::MOST_LAG,
+    outbox::{Delivery, Gone, Subscriber, event_stream},
     testkit::{Answer, Ui, World, in_real_time},
     threads::ThreadRef,
 };

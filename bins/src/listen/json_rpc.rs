@@ -34,7 +34,7 @@ impl Protocol for JsonRpc {
         let why = tokio::select! {
             why = listen(&mut reader, &client.0) => why,
             _ = &mut writing => Goodbye::Gone,
-            why = sink_gone.wait() => why,
+            why = sink_gone => why.unwrap_or(Goodbye::Lost),
             _ = leaving.wait_for(|leaving| *leaving) => Goodbye::Leaving,
         };
         // Its sink goes with it, and then the writing ends.

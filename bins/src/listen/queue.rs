@@ -24,8 +24,8 @@ const MOST_UNREAD: usize = 64 * 1024 * 1024;
 pub(super) struct Sink {
     to: mpsc::UnboundedSender<Line>,
     unread: Arc<AtomicUsize>,
-    /// Dropped with this.
-    _open: oneshot::Sender<()>,
+    /// Told why the client was cut off; only dropped with this, if it was not.
+    gone: Option<oneshot::Sender<Goodbye>>,
 }
 
 /// Where they are taken from.
@@ -34,27 +34,31 @@ pub(super) struct Queue {
     unread: Arc<AtomicUsize>,
 }
 
-/// For whoever must know that nobody tells the client anything any more.
-pub(super) struct SinkGone {
-    open: oneshot::Receiver<()>,
-    unread: Arc<AtomicUsize>,
-}
+/// Resolves when nobody tells the client anything any more; to an error unless it was cut off.
+pub(super) type SinkGone = oneshot::Receiver<Goodbye>;
 
 pub(super) fn queue() -> (Sink, Queue, SinkGone) {
     let (to, lines) = mpsc::unbounded_channel();
-    let (open, gone) = oneshot::channel();
+    let (gone, told) = oneshot::channel();
     let unread = Arc::new(AtomicUsize::new(0));
-    let gone = SinkGone { open: gone, unread: unread.clone() };
-    (Sink { to, unread: unread.clone(), _open: open }, Queue { lines, unread }, gone)
+    (Sink { to, unread: unread.clone(), gone: Some(gone) }, Queue { lines, unread }, told)
 }
 
 impl ClientSink for Sink {
     fn send(&mut self, outgoing: Outgoing) -> Result<(), Gone> {
         // Whatever its own size, one that has read everything gets it.
         if self.unread.fetch_add(outgoing.bytes.len(), Ordering::Relaxed) > MOST_UNREAD {
+            ClientSink::cut_off(self, "it leaves too much unread");
             return Err(Gone);
         }
         self.to.send(Line::Told(outgoing)).map_err(|_| Gone)
+    }
+
+    fn cut_off(&mut self, why: &str) {
+        tracing::warn!(why, "a client was cut off");
+        if let Some(gone) = self.gone.take() {
+            let _ = gone.send(Goodbye::TooSlow);
+        }
     }
 }
 
@@ -83,14 +87,5 @@ impl Queue {
             }
         }
         Ok(())
-    }
-}
-
-impl SinkGone {
-    /// Waits until the sink is gone. Only a client that was cut off has nobody who ended its conversation before.
-    pub(super) async fn wait(self) -> Goodbye {
-        // An error is what it waits for.
-        let _ = self.open.await;
-        if self.unread.load(Ordering::Relaxed) > MOST_UNREAD { Goodbye::TooSlow } else { Goodbye::Lost }
     }
 }

@@ -120,6 +120,10 @@ impl Handler<ToClient> for Connection {
             ToClient::Settled { thread, call } => {
                 self.step(Input::Settled { thread: &thread, call: &call, now: unix_millis() }, None, context);
             }
+            ToClient::CutOff(why) => {
+                self.sink.cut_off(&why);
+                self.end(context);
+            }
         }
     }
 }

@@ -57,4 +57,6 @@ pub(crate) enum ToClient {
     Ask { thread: SessionId, call: CallId, request: Arc<ServerRequest> },
     /// That needs no answer any more.
     Settled { thread: SessionId, call: CallId },
+    /// It holds up others who follow the same thread: it is let go, for this reason.
+    CutOff(String),
 }

@@ -19,4 +19,9 @@ pub trait ClientSink: Send + 'static {
     /// # Errors
     /// [`Gone`] ends the connection.
     fn send(&mut self, outgoing: Outgoing) -> Result<(), Gone>;
+
+    /// The client held up others and is told nothing more; the sink is dropped next. `why` is for a person.
+    fn cut_off(&mut self, why: &str) {
+        tracing::warn!(why, "a client was cut off");
+    }
 }

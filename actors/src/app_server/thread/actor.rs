@@ -157,7 +157,7 @@ impl LoadedThread {
         self.tell_started();
     }
 
-    fn tell_started(&self) {
+    fn tell_started(&mut self) {
         let params = ThreadStartedNotification { thread: self.shown() };
         self.tell(vec![Said::Notify(ServerNotification::ThreadStarted(Box::new(params)))], None);
     }
@@ -230,7 +230,7 @@ impl LoadedThread {
         caller.answer(method::ThreadUnsubscribe, &ThreadUnsubscribeResponse { status });
     }
 
-    fn tell(&self, said: Vec<Said>, credit: Option<&Credit>) {
+    fn tell(&mut self, said: Vec<Said>, credit: Option<&Credit>) {
         self.followers.tell(&self.facts.id, said, credit);
     }
 
@@ -402,8 +402,11 @@ impl LoadedThread {
         }
     }
 
-    /// When the last one who could answer is gone, the answer is no.
-    fn refuse_questions(&mut self, context: &mut Context<Self>) {
+    /// Where nobody follows, nobody can answer: the answer is no.
+    fn refuse_questions_of_nobody(&mut self, context: &mut Context<Self>) {
+        if !self.followers.nobody() {
+            return;
+        }
         let open: Vec<_> = self.surface.questions().map(|(call, _)| call.clone()).collect();
         for call in open {
             self.decide(Decide { call, decision: ReviewDecision::Denied }, context);
@@ -478,6 +481,7 @@ impl Handler<Heard> for LoadedThread {
             self.heard(delivery.events.id(), msg, &mut said, context);
         }
         self.tell(said, delivery.credit.as_ref());
+        self.refuse_questions_of_nobody(context);
     }
 }
 
@@ -510,9 +514,7 @@ impl Handler<Detach> for LoadedThread {
 
     fn handle(&mut self, Detach(connection): Detach, context: &mut Context<Self>) {
         self.followers.remove(connection);
-        if self.followers.nobody() {
-            self.refuse_questions(context);
-        }
+        self.refuse_questions_of_nobody(context);
     }
 }
 

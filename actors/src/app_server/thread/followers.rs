@@ -5,7 +5,11 @@ use crate::{
         connection::{ConnectionId, Notes, ToClient},
         unix_millis,
     },
-    flow::Credit,
+    flow::{
+        Credit,
+        company::{Lag, SharedCredit, too_slow, why_cut_off},
+    },
+    supervise::now,
 };
 use actix::Recipient;
 use bytes::Bytes;
@@ -19,9 +23,10 @@ use std::sync::Arc;
 struct Follower {
     id: ConnectionId,
     client: Recipient<ToClient>,
+    lag: Lag,
 }
 
-/// Hands what is said to everyone who follows: serialized once.
+/// Hands what is said to everyone who follows: serialized once. One of several who does not read is cut off.
 #[derive(Default)]
 pub(super) struct Followers {
     list: Vec<Follower>,
@@ -31,7 +36,7 @@ impl Followers {
     /// Once is enough.
     pub(super) fn add(&mut self, id: ConnectionId, client: Recipient<ToClient>) {
         if self.list.iter().all(|follower| follower.id != id) {
-            self.list.push(Follower { id, client });
+            self.list.push(Follower { id, client, lag: Lag::default() });
         }
     }
 
@@ -54,10 +59,12 @@ impl Followers {
         self.list.is_empty()
     }
 
-    pub(super) fn tell(&self, thread: &SessionId, said: Vec<Said>, credit: Option<&Credit>) {
+    pub(super) fn tell(&mut self, thread: &SessionId, said: Vec<Said>, credit: Option<&Credit>) {
         if self.list.is_empty() {
             return;
         }
+        self.cut_off();
+        let credit = &SharedCredit::new(credit.cloned());
         let now = unix_millis();
         let mut notes = Gathered::default();
         for said in said {
@@ -81,12 +88,22 @@ impl Followers {
         self.send(|| ToClient::Ask { thread: thread.clone(), call: call.clone(), request: request.clone() });
     }
 
-    fn send_notes(&self, notes: Gathered, credit: Option<&Credit>) {
+    fn cut_off(&mut self) {
+        let late = too_slow(self.list.iter_mut().map(|follower| &mut follower.lag), now());
+        for place in late.into_iter().rev() {
+            self.list.remove(place).client.do_send(ToClient::CutOff(why_cut_off()));
+        }
+    }
+
+    fn send_notes(&self, notes: Gathered, credit: &SharedCredit) {
         if notes.lines.is_empty() {
             return;
         }
-        let notes = Notes { lines: Bytes::from(notes.lines), parts: notes.parts.into(), credit: credit.cloned() };
-        self.send(|| ToClient::Notes(notes.clone()));
+        let notes = Notes { lines: Bytes::from(notes.lines), parts: notes.parts.into(), credit: None };
+        for follower in &self.list {
+            let credit = Some(follower.lag.told(notes.lines.len(), credit));
+            follower.client.do_send(ToClient::Notes(Notes { credit, ..notes.clone() }));
+        }
     }
 
     fn send(&self, message: impl Fn() -> ToClient) {
