@@ -3,6 +3,7 @@
 use super::{
     stream::Stream,
     token::Token,
+    unfinished::Unfinished,
     upgrade::upgrade,
     wire::{self, Goodbye, Reader, Writer, say_goodbye},
 };
@@ -33,6 +34,8 @@ pub(super) struct Door {
     pub(super) token: Option<Token>,
     /// Where it is, over TCP.
     pub(super) place: Option<SocketAddr>,
+    /// What its clients have begun to say.
+    pub(super) unfinished: Unfinished,
     /// A refusal, as a line of what is spoken behind the door.
     pub(super) refusal: fn(&str) -> Vec<u8>,
 }
@@ -47,13 +50,13 @@ impl Door {
             carrier => carrier,
         };
         match carrier {
-            Carrier::WebSocket => Some(wire::web_socket(upgrade(stream, self, full).await?)),
+            Carrier::WebSocket => Some(wire::web_socket(upgrade(stream, self, full).await?, self.unfinished.share())),
             Carrier::Lines | Carrier::Either => self.admit_lines(stream, full).await,
         }
     }
 
     async fn admit_lines(&self, stream: Stream, full: bool) -> Option<(Reader, Writer)> {
-        let (mut reader, mut writer) = wire::lines(stream);
+        let (mut reader, mut writer) = wire::lines(stream, self.unfinished.share());
         let refusal = match &self.token {
             _ if full => "too many connections",
             None => return Some((reader, writer)),

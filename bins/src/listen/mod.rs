@@ -16,6 +16,7 @@ mod server;
 mod socket_file;
 mod stream;
 mod token;
+mod unfinished;
 mod upgrade;
 mod wire;
 

@@ -6,6 +6,7 @@ use super::{
     socket_file::{self, SocketFile},
     stream::Stream,
     token::Token,
+    unfinished::Unfinished,
     wire::{Reader, Writer},
 };
 use crate::exit;
@@ -64,7 +65,7 @@ impl Listener {
             Address::Tcp(place) => (Carrier::Lines, Some(place)),
             Address::Unix(_) | Address::Stdio => (protocol.carrier_of_unix_sockets(), None),
         };
-        Door { carrier, token, place, refusal: protocol.refusal() }
+        Door { carrier, token, place, unfinished: Unfinished::default(), refusal: protocol.refusal() }
     }
 
     async fn accept(&self) -> io::Result<Stream> {

@@ -1,5 +1,6 @@
 //! A connection before anything is known of it.
 
+use super::unfinished::Share;
 use bytes::{Buf, Bytes};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -26,6 +27,8 @@ pub(crate) struct Stream {
     /// Was read already, to see what it is.
     peeked: Bytes,
     hang_up: HangUp,
+    /// Whose what is read is, until it is a whole message.
+    counted: Option<Share>,
 }
 
 enum Socket {
@@ -35,7 +38,7 @@ enum Socket {
 
 impl From<UnixStream> for Stream {
     fn from(socket: UnixStream) -> Self {
-        Self { socket: Socket::Unix(socket), peeked: Bytes::new(), hang_up: HangUp::default() }
+        Self { socket: Socket::Unix(socket), peeked: Bytes::new(), hang_up: HangUp::default(), counted: None }
     }
 }
 
@@ -45,7 +48,7 @@ impl From<TcpStream> for Stream {
         if let Err(error) = socket.set_nodelay(true).and_then(|()| Ok(set_socket_keepalive(&socket, true)?)) {
             tracing::debug!(%error, "a socket takes no options");
         }
-        Self { socket: Socket::Tcp(socket), peeked: Bytes::new(), hang_up: HangUp::default() }
+        Self { socket: Socket::Tcp(socket), peeked: Bytes::new(), hang_up: HangUp::default(), counted: None }
     }
 }
 
@@ -58,6 +61,11 @@ impl Stream {
             self.peeked = Bytes::copy_from_slice(&first[..length]);
         }
         self.peeked.first().copied()
+    }
+
+    /// From now on what is read counts as held, and a read fails when it is too much.
+    pub(super) fn count(&mut self, share: Share) {
+        self.counted = Some(share);
     }
 
     /// Tells whether the client has closed both directions by the time its input ends, and not only its own. Over TCP
@@ -110,8 +118,14 @@ impl AsyncRead for Stream {
             Socket::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
             Socket::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
         };
-        if matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0 {
-            self.hang_up.look(&self.socket);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            let length = buffer.filled().len() - before;
+            if length == 0 && buffer.remaining() > 0 {
+                self.hang_up.look(&self.socket);
+            }
+            if self.counted.as_ref().is_some_and(|share| share.add(length).is_err()) {
+                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+            }
         }
         read
     }

@@ -1,6 +1,9 @@
 //! A client's messages, whatever carries them: lines, or the frames of a WebSocket.
 
-use super::stream::{HangUp, Stream};
+use super::{
+    stream::{HangUp, Stream},
+    unfinished::Share,
+};
 use crate::outgoing::Batch;
 use futures_util::{
     SinkExt, StreamExt,
@@ -47,6 +50,8 @@ pub(crate) enum Goodbye {
     TooLong,
     /// What is no WebSocket, or no UTF-8.
     Broken,
+    /// All clients together have begun more than there is room for.
+    Busy,
     /// The client leaves too much unread.
     TooSlow,
     /// llmx leaves.
@@ -63,6 +68,7 @@ impl Goodbye {
             Self::NotText => (CloseCode::Unsupported, "only text frames"),
             Self::TooLong => (CloseCode::Size, "message is too long"),
             Self::Broken => (CloseCode::Protocol, "not a WebSocket of UTF-8 text"),
+            Self::Busy => (CloseCode::Again, "too much is unfinished"),
             Self::TooSlow => (CloseCode::Policy, "too much was left unread"),
             Self::Leaving => (CloseCode::Away, "llmx leaves"),
             Self::Lost => (CloseCode::Error, "the connection was lost"),
@@ -74,7 +80,7 @@ impl Goodbye {
 /// What a client says.
 pub(crate) enum Reader {
     Lines(Box<LineReader>),
-    WebSocket(SplitStream<WebSocketStream<Stream>>),
+    WebSocket(SplitStream<WebSocketStream<Stream>>, Share),
 }
 
 /// What a client is told.
@@ -87,6 +93,7 @@ pub(crate) enum Writer {
 pub(crate) struct LineReader {
     input: ReadHalf<Stream>,
     hang_up: HangUp,
+    share: Share,
     decoder: LineDecoder,
     complete: VecDeque<Result<Vec<u8>, LineError>>,
     buffer: Vec<u8>,
@@ -94,12 +101,13 @@ pub(crate) struct LineReader {
 }
 
 /// Speaks lines on a stream.
-pub(super) fn lines(stream: Stream) -> (Reader, Writer) {
+pub(super) fn lines(stream: Stream, share: Share) -> (Reader, Writer) {
     let hang_up = stream.hang_up();
     let (input, output) = split(stream);
     let reader = LineReader {
         input,
         hang_up,
+        share,
         decoder: LineDecoder::new(LONGEST_LINE),
         complete: VecDeque::new(),
         buffer: vec![0; READ],
@@ -109,9 +117,10 @@ pub(super) fn lines(stream: Stream) -> (Reader, Writer) {
 }
 
 /// Speaks a WebSocket's text frames.
-pub(super) fn web_socket(socket: WebSocketStream<Stream>) -> (Reader, Writer) {
+pub(super) fn web_socket(mut socket: WebSocketStream<Stream>, share: Share) -> (Reader, Writer) {
+    socket.get_mut().count(share.clone());
     let (output, input) = socket.split();
-    (Reader::WebSocket(input), Writer::WebSocket(output))
+    (Reader::WebSocket(input, share), Writer::WebSocket(output))
 }
 
 impl Reader {
@@ -119,8 +128,13 @@ impl Reader {
     pub(super) async fn next(&mut self) -> Result<Result<Vec<u8>, LineError>, Goodbye> {
         match self {
             Self::Lines(lines) => lines.next().await,
-            Self::WebSocket(frames) => loop {
-                match frames.next().await {
+            Self::WebSocket(frames, share) => loop {
+                let frame = frames.next().await;
+                if matches!(&frame, Some(Ok(Message::Text(_) | Message::Binary(_)))) {
+                    // What comes behind a whole message is in the same read, and little.
+                    let _ = share.set(0);
+                }
+                match frame {
                     Some(Ok(Message::Text(text))) if text.trim().is_empty() => {}
                     Some(Ok(Message::Text(text))) => return Ok(Ok(text.as_bytes().to_vec())),
                     Some(Ok(Message::Binary(_))) => return Err(Goodbye::NotText),
@@ -128,6 +142,9 @@ impl Reader {
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => {}
                     Some(Err(Error::Capacity(_))) => return Err(Goodbye::TooLong),
                     Some(Err(Error::Protocol(_) | Error::Utf8(_))) => return Err(Goodbye::Broken),
+                    Some(Err(Error::Io(error))) if error.kind() == io::ErrorKind::OutOfMemory => {
+                        return Err(Goodbye::Busy);
+                    }
                     Some(Err(_)) | None => return Err(Goodbye::Gone),
                 }
             },
@@ -162,6 +179,9 @@ impl LineReader {
             let complete = &mut self.complete;
             let mut keep = |line: Result<&[u8], LineError>| complete.push_back(line.map(<[u8]>::to_vec));
             self.decoder.feed(&self.buffer[..length], &mut keep);
+            if self.share.set(self.decoder.held()).is_err() {
+                return Err(Goodbye::Busy);
+            }
             if length == 0 {
                 self.decoder.finish(&mut keep);
                 self.ended = true;
@@ -203,11 +223,11 @@ pub(super) async fn say_goodbye(reader: Reader, writer: Writer, why: Goodbye) {
             output.shutdown().await.unwrap_or_default();
             while lines.input.read(&mut lines.buffer).await.is_ok_and(|length| length > 0) {}
         }
-        (Reader::WebSocket(mut input), Writer::WebSocket(mut output)) => {
+        (Reader::WebSocket(mut input, _), Writer::WebSocket(mut output)) => {
             output.send(Message::Close(Some(why.frame()))).await.unwrap_or_default();
             while input.next().await.is_some_and(|frame| frame.is_ok()) {}
             // What followed something that could not be read is in no frames.
-            if matches!(why, Goodbye::TooLong | Goodbye::Broken)
+            if matches!(why, Goodbye::TooLong | Goodbye::Broken | Goodbye::Busy)
                 && let Ok(mut socket) = input.reunite(output)
             {
                 let mut buffer = vec![0; READ];
@@ -215,6 +235,6 @@ pub(super) async fn say_goodbye(reader: Reader, writer: Writer, why: Goodbye) {
             }
         }
         // Nobody pairs them so.
-        (Reader::Lines(_), Writer::WebSocket(_)) | (Reader::WebSocket(_), Writer::Lines(_)) => {}
+        (Reader::Lines(_), Writer::WebSocket(_)) | (Reader::WebSocket(..), Writer::Lines(_)) => {}
     }
 }

@@ -47,6 +47,12 @@ impl LineDecoder {
         self.end_line(b"", sink);
     }
 
+    /// How much of a line is held whose end has not come yet, in bytes.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.partial.as_slice().len()
+    }
+
     fn end_line(&mut self, rest: &[u8], sink: &mut impl FnMut(Result<&[u8], LineError>)) {
         if self.partial.is_empty() && rest.len() <= self.max_line_bytes {
             if !self.discarding {
