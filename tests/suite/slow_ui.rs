@@ -17,12 +17,17 @@ fn pause() -> Duration {
 }
 
 fn flood(bytes: usize) -> Answer {
-    let delta = "0123456789".repeat(DELTA / 10);
+    flood_of(bytes / DELTA, DELTA)
+}
+
+/// A model that says something of so many bytes so many times.
+pub(crate) fn flood_of(times: usize, bytes: usize) -> Answer {
+    let delta = "0123456789".repeat(bytes / 10);
     let completed = json!({"type": "response.completed", "response": {"id": "resp_1", "status": "completed"}});
     Response::of("resp_1")
         .begins_to_say(&[])
         .so_far()
-        .floods(&text_delta("msg_resp_1_0", 0, &delta), bytes / DELTA)
+        .floods(&text_delta("msg_resp_1_0", 0, &delta), times)
         .events([completed])
         .ends()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::{collections::VecDeque, fs};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     process::Child,
     time::timeout,
 };
@@ -86,10 +86,17 @@ impl Client {
     /// If llmx takes no input.
     pub async fn send_against_the_schema(&mut self, line: &str) {
         self.note("→", line);
+        self.send_bytes(format!("{line}\n").as_bytes()).await;
+    }
+
+    /// Sends bytes, of which nothing is remembered.
+    ///
+    /// # Panics
+    /// If llmx takes no input.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("input is open");
         let sent = timeout(PATIENCE, async {
-            input.write_all(line.as_bytes()).await?;
-            input.write_all(b"\n").await?;
+            input.write_all(bytes).await?;
             input.flush().await
         });
         match sent.await {
@@ -270,6 +277,14 @@ impl Client {
         let status = timeout(PATIENCE, child.wait()).await.expect("it leaves").expect("it can be waited for");
         assert_eq!(status.code(), Some(code), "{}", self.story());
         self.story()
+    }
+
+    /// Where to write to llmx and where to read from it, for tests that do both at once.
+    ///
+    /// # Panics
+    /// If the input is closed.
+    pub fn halves(&mut self) -> (&mut (impl AsyncWrite + Unpin), &mut (impl AsyncBufRead + Unpin)) {
+        (self.input.as_mut().expect("input is open"), &mut self.output)
     }
 
     /// Ends the input.
