@@ -4,6 +4,7 @@
 //! kernel kills every process of the namespace, however many there are and wherever they hide.
 
 use super::description::Strength;
+use super::masks;
 use super::mounts::{self, MOST_PROCESSES, SHARED_MEMORY, SharedMemory};
 use super::namespaces::{self, Identity};
 use super::plan::Plan;
@@ -106,6 +107,7 @@ fn confine(sandbox: &Sandbox, plan: &Plan) -> Result<StandardFiles, NotStarted> 
     let shared_memory = if writes { SharedMemory::Writable } else { SharedMemory::ReadOnly };
     let network = sandbox.has_network();
     mounts::arrange(plan, shared_memory)?;
+    masks::lay(plan)?;
     let files = StandardFiles::reopen()?;
     let mut writable: Vec<PathBuf> = plan.roots().map(Path::to_owned).collect();
     if writes {

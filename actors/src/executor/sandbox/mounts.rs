@@ -3,7 +3,6 @@
 //! Mounts are changed in place, in a mount namespace of the sandbox's own: nothing is mounted over `/`, so there is no
 //! old root to leave, and without capabilities nobody within can take a mount away.
 
-use super::masks;
 use super::plan::{Cover, Plan};
 use super::step::Step;
 use crate::executor::process::NotStarted;
@@ -62,8 +61,7 @@ pub(super) fn arrange(plan: &Plan, shared_memory: SharedMemory) -> Result<(), No
         lay(path, *cover, tree)?;
     }
     devices.install(shared_memory)?;
-    mount_proc()?;
-    masks::lay(plan)
+    mount_proc()
 }
 
 /// No set-user-ID programs and no devices.
