@@ -1,5 +1,6 @@
 //! Threads through the real binary: what a UI had read is there again, even after `kill -9` at any moment.
 
+mod clock;
 mod crashes;
 mod life;
 mod run;

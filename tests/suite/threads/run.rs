@@ -40,9 +40,19 @@ impl Home {
     }
 
     pub(super) fn run(&self, mark: &str) -> Run {
+        self.run_with(mark, &[])
+    }
+
+    /// With this library loaded before all others.
+    pub(super) fn run_under(&self, mark: &str, library: &Path) -> Run {
+        self.run_with(mark, &[("LD_PRELOAD", library)])
+    }
+
+    fn run_with(&self, mark: &str, environment: &[(&str, &Path)]) -> Run {
         let mut command = Command::new(llmx_binary());
         command.arg("proto").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.env("LLMX_HOME", self.0.path()).env("SCRIPTED_KEY", "sk-very-secret-key").env(MARK, mark);
+        command.envs(environment.iter().copied());
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         Run { child, input, output, read: Vec::new() }
