@@ -15,6 +15,10 @@ pub struct ChatOptions {
     pub newer_limit_name: bool,
 }
 
+/// The member that has Anthropic's API keep the prompt up to where it stands, for the price of a tenth from then on. Other APIs
+/// keep prompts by themselves, and some refuse members that they do not know.
+pub(super) const CACHE_MARK: &str = r#""cache_control":{"type":"ephemeral"}"#;
+
 /// What is asked of models whose API insists on a limit: proxies fill in a much smaller one (LiteLLM 4096).
 const LIMIT_WHERE_REQUIRED: u64 = 20_480;
 
@@ -30,7 +34,7 @@ pub fn body(head: &RequestHead, options: ChatOptions, items: &[&ResponseItem]) -
     object.raw_member("messages", "");
     let items_len: usize = items.iter().map(|item| item.json().len() + 64).sum();
     object.json.reserve(items_len + head.instructions.len());
-    messages::write(&head.instructions, items, &mut object.json);
+    messages::write(&head.instructions, items, is_anthropic(&head.model), &mut object.json);
     object.close().into_bytes()
 }
 
@@ -42,7 +46,7 @@ fn opening(head: &RequestHead, options: ChatOptions, tools: bool) -> OpenObject 
     object.member("stream", &true.into());
     object.member("stream_options", &json!({"include_usage": true}));
     if let Some(tools) = tools::functions(&head.tools).filter(|_| tools) {
-        object.raw_member("tools", &tools);
+        object.raw_member("tools", &if is_anthropic(&head.model) { last_marked(tools) } else { tools });
         object.member("tool_choice", &if head.may_call { "auto" } else { "none" }.into());
         if head.parallel_tool_calls && head.may_call {
             object.member("parallel_tool_calls", &true.into());
@@ -71,7 +75,20 @@ impl ChatOptions {
 
 /// Anthropic's API takes no request without a limit.
 fn required_limit(model: &str) -> Option<u64> {
-    (model.starts_with("anthropic/") || model.contains("claude")).then_some(LIMIT_WHERE_REQUIRED)
+    is_anthropic(model).then_some(LIMIT_WHERE_REQUIRED)
+}
+
+/// Whether a proxy is asked for a model of Anthropic's.
+fn is_anthropic(model: &str) -> bool {
+    model.starts_with("anthropic/") || model.contains("claude")
+}
+
+/// An array of objects, the last of them with the mark.
+fn last_marked(mut array: String) -> String {
+    if let Some(at) = array.rfind("}]") {
+        array.insert_str(at, &format!(",{CACHE_MARK}"));
+    }
+    array
 }
 
 fn format_by_schema(schema: &str) -> String {
@@ -159,6 +176,26 @@ mod tests {
         assert_eq!(limit("qwen3", Some(5), false), (Some(5), None));
         assert_eq!(limit("anthropic/claude-sonnet-4-20250514", None, false), (Some(20_480), None));
         assert_eq!(limit("bedrock/eu.anthropic.claude-x", Some(9), false), (Some(9), None));
+    }
+
+    #[test]
+    fn a_proxy_of_anthropic_s_is_asked_to_keep_the_prompt() {
+        let tool = |name: &str| json!({"type": "function", "name": name, "parameters": {}});
+        let marks = |model: &str, items: &[&ResponseItem]| {
+            let tools = json!([tool("f"), tool("g")]).to_string();
+            let head = RequestHead { model: model.to_owned(), tools: tools.into(), ..plain() };
+            let body: Value = serde_json::from_slice(&body(&head, ChatOptions::default(), items)).unwrap();
+            let marked = |member: &str| -> String {
+                let mark = |one: &Value| if one["cache_control"]["type"] == "ephemeral" { 'x' } else { '-' };
+                body[member].as_array().unwrap().iter().map(mark).collect()
+            };
+            format!("{} {}", marked("tools"), marked("messages"))
+        };
+        let [a, b, c] = ["user", "assistant", "user"].map(|role| ResponseItem::message(role, "a}]"));
+        assert_eq!(marks("anthropic/claude-sonnet-4-20250514", &[&a, &b, &c]), "-x x--x");
+        assert_eq!(marks("bedrock/eu.anthropic.claude-x", &[&a]), "-x xx");
+        assert_eq!(marks("claude-x", &[]), "-x x");
+        assert_eq!(marks("gpt-4o", &[&a, &b, &c]), "-- ----");
     }
 
     #[test]

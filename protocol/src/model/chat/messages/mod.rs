@@ -12,15 +12,21 @@ use self::{
     content::{Content, Escaped, image_part},
     turn::AssistantTurn,
 };
+use super::request::CACHE_MARK;
 use crate::model::{ItemBody, ResponseItem};
 
-/// Appends the array to `json`.
-pub(super) fn write(instructions: &str, items: &[&ResponseItem], json: &mut String) {
+/// Appends the array to `json`. `marked`: the system message and the last are marked, which has all up to there kept:
+/// what is the same in all conversations, and this one until now.
+pub(super) fn write(instructions: &str, items: &[&ResponseItem], marked: bool, json: &mut String) {
     let leading = items.iter().take_while(|item| is_from_developer(item)).count();
     let (developers, conversation) = items.split_at(leading);
-    let mut messages = Messages { json, conversation, is_first: true, turn: AssistantTurn::default() };
+    let mut messages = Messages { json, conversation, count: 0, turn: AssistantTurn::default() };
     messages.json.push('[');
     messages.system(instructions, developers);
+    let before = messages.count;
+    if marked && before > 0 {
+        messages.mark_last();
+    }
     let last_question = conversation.iter().rposition(|item| has_role(item, "user"));
     for at in 0..conversation.len() {
         // Thoughts help only the turn that they belong to; templates drop, and some servers refuse, older ones.
@@ -28,6 +34,9 @@ pub(super) fn write(instructions: &str, items: &[&ResponseItem], json: &mut Stri
         messages.item(at, thoughts_count);
     }
     messages.end_turn(conversation.len());
+    if marked && messages.count > before {
+        messages.mark_last();
+    }
     messages.json.push(']');
 }
 
@@ -43,7 +52,7 @@ fn is_from_developer(item: &ResponseItem) -> bool {
 struct Messages<'j, 'i> {
     json: &'j mut String,
     conversation: &'i [&'i ResponseItem],
-    is_first: bool,
+    count: usize,
     /// What the model said since someone else did.
     turn: AssistantTurn<'i>,
 }
@@ -106,10 +115,16 @@ impl Messages<'_, '_> {
     }
 
     fn push(&mut self, message: &str) {
-        if !std::mem::take(&mut self.is_first) {
+        if self.count > 0 {
             self.json.push(',');
         }
+        self.count += 1;
         self.json.push_str(message);
+    }
+
+    /// The last message is an object that was just closed.
+    fn mark_last(&mut self) {
+        self.json.insert_str(self.json.len() - 1, &format!(",{CACHE_MARK}"));
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 fn messages(instructions: &str, items: &[ResponseItem]) -> Vec<Value> {
     let mut text = String::new();
-    write(instructions, &items.iter().collect::<Vec<_>>(), &mut text);
+    write(instructions, &items.iter().collect::<Vec<_>>(), false, &mut text);
     serde_json::from_str(&text).unwrap()
 }
 
