@@ -144,6 +144,7 @@ const FAULTS: &[Fault] = &[
     ("completion, then more", NoMatter, |wire| {
         wire.ended(wire.begun().events(wire.completion()).events(wire.beginning()))
     }),
+    ("completion, then an open connection", NoMatter, |wire| wire.begun().events(wire.completion()).stalls()),
     ("wrong content type", TriedAgain, |_| page(200)),
     ("redirect", Fatal("unexpected status 307"), |_| refusal(307, &[("location", "http://127.0.0.1:9/")])),
     ("gzip", Fatal("content-encoding gzip"), |_| {
