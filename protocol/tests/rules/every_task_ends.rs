@@ -8,6 +8,7 @@ use crate::{
 };
 use llmx_protocol::wire::event::EventMsg;
 use proptest::prelude::*;
+use std::{collections::HashMap, time::Duration};
 
 proptest! {
     #[test]
@@ -20,7 +21,28 @@ proptest! {
             prop_assert!(task.terminal_at().is_some() || is_last && waits_for_a_person, "{:?} hangs", task.task);
         }
         prop_assert!(trace.close.task_runs || !waits_for_a_person, "a question without a task");
+        prop_assert!(script.setup.approval_timeout.is_none() || !waits_for_a_person, "a question outlives its time");
         prop_assert!(!trace.close.task_runs || waits_for_a_person, "the session waits for a task that is over");
+    }
+
+    #[test]
+    fn a_question_is_given_up_when_its_time_has_passed_and_not_before(mut script in any_script(), limited: bool) {
+        script.setup.approval_timeout = limited.then_some(Duration::from_secs(30));
+        let trace = world::run(&script);
+        let mut asked_at = HashMap::new();
+        for (at, seen) in trace.seen.iter().enumerate() {
+            match seen {
+                Seen::Asked { question, .. } => {
+                    asked_at.insert(question.call, trace.times[at]);
+                }
+                Seen::Answered { call, .. } if trace.seen[..at].last().and_then(Seen::msg).is_some_and(nobody_answered) => {
+                    let least = script.setup.approval_timeout.map_or(Duration::MAX, |limit| asked_at[call] + limit);
+                    prop_assert!(trace.times[at] >= least, "{call:?} is given up at {:?}", trace.times[at]);
+                }
+                _ => {}
+            }
+        }
+        prop_assert!(!limited || trace.close.open_questions == 0, "a question outlives its time");
     }
 
     #[test]
@@ -52,4 +74,8 @@ proptest! {
             prop_assert!(task.terminal_at().is_some(), "{:?}", task.task);
         }
     }
+}
+
+fn nobody_answered(msg: &EventMsg) -> bool {
+    matches!(msg, EventMsg::Warning { message } if message == "approval denied: nobody answered in time")
 }
