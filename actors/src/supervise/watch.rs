@@ -48,29 +48,25 @@ where
 {
     let mut context = Context::new();
     let address = context.address();
-    let made = std::panic::catch_unwind(AssertUnwindSafe(|| make(&mut context)));
+    // In a box of its own: a future that takes an actor over by value has room for it twice.
+    let made = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let actor = make(&mut context);
+        Box::pin(context.into_future(actor))
+    }));
     actix::spawn(inherit::<A, _>(async move {
-        let exit = match made {
+        let ended = match made {
+            Ok(running) => AssertUnwindSafe(running).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
+        let exit = match ended {
+            Ok(()) => Exit::Stopped,
             Err(panic) => Exit::Panicked(panic_text(panic.as_ref())),
-            Ok(actor) => run(context, actor).await,
         };
         if let Some(parent) = parent.upgrade() {
             parent.do_send(ChildExited { child, exit });
         }
     }));
     address
-}
-
-async fn run<A: Actor<Context = Context<A>>>(context: Context<A>, actor: A) -> Exit {
-    let started = std::panic::catch_unwind(AssertUnwindSafe(|| context.into_future(actor)));
-    let ended = match started {
-        Ok(running) => AssertUnwindSafe(running).catch_unwind().await,
-        Err(panic) => Err(panic),
-    };
-    match ended {
-        Ok(()) => Exit::Stopped,
-        Err(panic) => Exit::Panicked(panic_text(panic.as_ref())),
-    }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
