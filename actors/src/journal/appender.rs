@@ -13,6 +13,12 @@ struct Job {
     done: Box<dyn FnOnce(Appended) + Send>,
 }
 
+/// A file to be made durable.
+struct Sync {
+    sync: SyncLater,
+    failed: Box<dyn FnOnce(io::Error) + Send>,
+}
+
 /// What became of lines that were to be appended.
 pub struct Appended {
     /// The journal, back again.
@@ -27,7 +33,7 @@ pub struct Appended {
 #[derive(Clone, Debug, Default)]
 pub struct Appender {
     jobs: Option<mpsc::Sender<Job>>,
-    syncs: Option<mpsc::Sender<SyncLater>>,
+    syncs: Option<mpsc::Sender<Sync>>,
 }
 
 impl Appender {
@@ -56,10 +62,11 @@ impl Appender {
         }
     }
 
-    /// Makes what was appended survive a power cut, at leisure.
-    pub fn sync_later(&self, journal: &dyn Journal) {
+    /// Makes what was appended survive a power cut, at leisure. `failed` is called when that cannot be, on whatever
+    /// thread: it must not block.
+    pub fn sync_later(&self, journal: &dyn Journal, failed: impl FnOnce(io::Error) + Send + 'static) {
         if let (Some(syncs), Some(sync)) = (&self.syncs, journal.sync_later()) {
-            let _ = syncs.send(sync);
+            let _ = syncs.send(Sync { sync, failed: Box::new(failed) });
         }
     }
 }
@@ -90,10 +97,11 @@ fn run(jobs: &mpsc::Receiver<Job>) {
     }
 }
 
-fn make_durable(syncs: &mpsc::Receiver<SyncLater>) {
-    while let Ok(sync) = syncs.recv() {
+fn make_durable(syncs: &mpsc::Receiver<Sync>) {
+    while let Ok(Sync { sync, failed }) = syncs.recv() {
         if let Err(error) = sync() {
             tracing::error!(%error, "a journal may not survive a power cut");
+            failed(error);
         }
     }
 }

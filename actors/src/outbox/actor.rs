@@ -1,6 +1,7 @@
 use super::{
     Adopt, Attach, Attached, Close, Events, JournalFailed, Publish, Recall, Remember, ReportTo, Rest, Seal, Subscriber,
     Written,
+    messages::NotDurable,
     scribe::{Batch, Held, Scribe, Writing},
     subscribers::Subscribers,
 };
@@ -191,7 +192,12 @@ impl Outbox {
         };
         match result {
             Ok(()) => {
-                let batch = scribe.written(journal);
+                let not_durable_to = outbox.downgrade();
+                let batch = scribe.written(journal, move |error| {
+                    if let Some(outbox) = not_durable_to.upgrade() {
+                        outbox.do_send(NotDurable(error));
+                    }
+                });
                 for held in batch.into_iter().flat_map(|batch| batch.held) {
                     self.deliver(&held.events, held.credit);
                 }
@@ -334,6 +340,19 @@ impl Handler<Written> for Outbox {
         crash_point::<Self>(&"Written");
         self.written(appended, context.address());
         self.catch_up(context);
+    }
+}
+
+impl Handler<NotDurable> for Outbox {
+    type Result = ();
+
+    /// Of a thread that rests nobody can say anything: there is no journal to write it to.
+    fn handle(&mut self, NotDurable(error): NotDurable, context: &mut Context<Self>) {
+        if self.scribe.is_some() && self.closing.is_none() && !self.sealed {
+            let msgs = vec![EventMsg::warning(format!("the thread may not survive a power cut: {error}"))];
+            let warning = Publish { origin: Origin::Session, id: SubmissionId::default(), msgs, credit: None };
+            self.publish(warning, context.address());
+        }
     }
 }
 

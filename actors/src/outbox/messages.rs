@@ -70,6 +70,11 @@ pub struct Rest;
 #[rtype(result = "()")]
 pub struct Adopt(pub Box<Opened>);
 
+/// From the thread that makes journals durable: what was published may be gone after a power cut, and why.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct NotDurable(pub(super) std::io::Error);
+
 /// Who is to be told when the thread cannot be written.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -20,7 +20,7 @@ use llmx_protocol::{
     wire::{event::EventMsg, rollout::SessionMeta},
 };
 use std::{
-    mem,
+    io, mem,
     ops::Range,
     path::PathBuf,
     sync::Arc,
@@ -200,11 +200,15 @@ impl Scribe {
         }
     }
 
-    /// The batch that is written now, and may be published.
-    pub(super) fn written(&mut self, journal: Box<dyn Journal>) -> Option<Batch> {
+    /// The batch that is written now, and may be published. `not_durable`: told, later, if a power cut may undo that.
+    pub(super) fn written(
+        &mut self,
+        journal: Box<dyn Journal>,
+        not_durable: impl FnOnce(io::Error) + Send + 'static,
+    ) -> Option<Batch> {
         let batch = self.under_way.take();
         if self.writing.sync == SyncPolicy::Task && batch.as_ref().is_some_and(|batch| batch.ends_a_task) {
-            self.writing.appender.sync_later(&*journal);
+            self.writing.appender.sync_later(&*journal, not_durable);
         }
         self.journal = Some(journal);
         batch

@@ -6,8 +6,8 @@ use llmx_actors::{
     journal::FileThreads,
     testkit::{Answer, Ui, World, in_real_time},
     threads::{
-        Journal, Lease, NewThread, Opened, Page, StoredThread, SyncLater, ThreadError, ThreadQuery, ThreadRef,
-        ThreadStore,
+        Journal, Lease, NewThread, Opened, Page, StoredThread, SyncLater, SyncPolicy, ThreadError, ThreadQuery,
+        ThreadRef, ThreadStore,
     },
 };
 use llmx_protocol::{
@@ -30,6 +30,8 @@ struct Disk {
     good: Arc<AtomicUsize>,
     /// The error that it then gives.
     code: i32,
+    /// Whether it can make files survive a power cut.
+    durable: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,8 @@ impl Journal for FaultyJournal {
     }
 
     fn sync_later(&self) -> Option<SyncLater> {
-        None
+        let code = self.1.code;
+        (!self.1.durable).then(|| Box::new(move || Err(io::Error::from_raw_os_error(code))) as SyncLater)
     }
 
     fn blocks(&self) -> bool {
@@ -122,7 +125,7 @@ async fn configure(ui: &mut Ui) -> bool {
 /// The disk fails after so many writes, and works again later.
 async fn the_disk_fails(good: usize, code: i32) {
     let home = Home::new();
-    let disk = Disk { good: Arc::new(AtomicUsize::new(good)), code };
+    let disk = Disk { good: Arc::new(AtomicUsize::new(good)), code, durable: true };
     let store: Arc<dyn ThreadStore> = Arc::new(FaultyThreads(home.store(), disk.clone()));
     let world = World::with(&[], |options| options.threads = store);
     let mut ui = world.open().await;
@@ -189,5 +192,26 @@ fn a_home_that_cannot_be_written_refuses_the_session_and_takes_it_later() {
         assert!(configure(&mut ui).await);
         ui.say("u", "hello").await;
         assert!(matches!(ui.until_terminal("u").await, EventMsg::TaskComplete { .. }));
+    });
+}
+
+#[test]
+fn a_journal_that_cannot_be_made_durable_is_a_warning() {
+    in_real_time(async {
+        let home = Home::new();
+        let disk = Disk { good: Arc::new(AtomicUsize::new(usize::MAX)), code: EIO, durable: false };
+        let store: Arc<dyn ThreadStore> = Arc::new(FaultyThreads(home.store(), disk));
+        let world = World::with(&[], |options| {
+            options.threads = store;
+            options.sync = SyncPolicy::Task;
+        });
+        let mut ui = world.open().await;
+        assert!(configure(&mut ui).await);
+        ui.say("u", "hello").await;
+        assert!(matches!(ui.until_terminal("u").await, EventMsg::TaskComplete { .. }));
+        let warned = ui.until("a warning", |msg| matches!(msg, EventMsg::Warning { .. })).await;
+        let EventMsg::Warning { message } = &warned.msg else { unreachable!() };
+        assert!(message.starts_with("the thread may not survive a power cut: Input/output error"), "{message}");
+        assert_eq!((warned.id.as_str(), warned.seq), ("", ui.seen.len() as u64));
     });
 }
