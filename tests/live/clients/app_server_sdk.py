@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyPI `codex-app-server-sdk` drives `llmx app-server` over stdio.
+"""PyPI `codex-app-server-sdk` drives `llmx app-server`, over stdio and over a WebSocket with a token.
 
     python3 tests/live/clients/app_server_sdk.py [--llmx PATH]
 """
@@ -8,14 +8,10 @@ import asyncio
 import desk as place
 
 place.in_python_with("codex-app-server-sdk==0.4.1")
-desk = place.Desk()
 
 import codex_app_server_sdk as sdk  # noqa: E402
 
-
-def connect(**options):
-    return sdk.CodexClient.connect_stdio(command=[desk.llmx, "app-server"], cwd=desk.work, env=desk.environment,
-                                         strict=True, **options)
+TOKEN = "known-to-this-test-only"
 
 
 async def slow_turn(client, thread):
@@ -27,7 +23,7 @@ async def slow_turn(client, thread):
     raise AssertionError("a slow turn ended")
 
 
-async def turns():
+async def turns(desk, connect):
     async with connect() as client:
         with desk.job("text"):
             result = await client.chat_once("SAY_HELLO please")
@@ -88,7 +84,7 @@ async def turns():
         return thread.thread_id
 
 
-async def approvals(decision, ran):
+async def approvals(desk, connect, decision, ran):
     asked = []
 
     async def decide(request):
@@ -107,11 +103,34 @@ async def approvals(decision, ran):
             assert len(asked) == 2 and desk.took("patched.txt") == ran, asked
 
 
-async def main():
-    await turns()
-    await approvals("accept", True)
-    await approvals("decline", False)
+async def jobs(desk, connect):
+    await turns(desk, connect)
+    await approvals(desk, connect, "accept", True)
+    await approvals(desk, connect, "decline", False)
 
 
-asyncio.run(asyncio.wait_for(main(), place.PATIENCE))
+def run(desk, connect):
+    asyncio.run(asyncio.wait_for(jobs(desk, connect), place.PATIENCE))
+
+
+print("over stdio")
+desk = place.Desk()
+run(desk, lambda: sdk.CodexClient.connect_stdio(command=[desk.llmx, "app-server"], cwd=desk.work, env=desk.environment,
+                                                strict=True))
+print("over a WebSocket")
+other = place.Desk()
+other.failed = desk.failed
+with place.listening(other, TOKEN) as url:
+    run(other, lambda: sdk.CodexClient.connect_websocket(url=url, token=TOKEN, strict=True))
+    with other.job("no way in with another token"):
+        async def intrude():
+            async with sdk.CodexClient.connect_websocket(url=url, token="another-one-of-that-size", strict=True) as client:
+                await client.list_threads()
+
+        try:
+            asyncio.run(asyncio.wait_for(intrude(), place.PATIENCE))
+            raise AssertionError("another token was taken")
+        except sdk.CodexTransportError:
+            pass
+other.forget()
 desk.leave()

@@ -63,6 +63,20 @@ def npm_packages(name, *packages):
     return place
 
 
+@contextlib.contextmanager
+def listening(desk, token):
+    """A server on a WebSocket that wants this token; gives its address."""
+    environment = {**desk.environment, "LISTEN_TOKEN": token}
+    command = [desk.llmx, "app-server", "--listen", "ws://127.0.0.1:0", "--token-env", "LISTEN_TOKEN"]
+    with subprocess.Popen(command, cwd=desk.work, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            lines = iter(server.stderr.readline, "")
+            yield next(line.split("listening on: ")[1].strip() for line in lines if "listening on: " in line)
+        finally:
+            server.terminate()
+            server.wait(PATIENCE)
+
+
 class Desk:
     """A home with the scripted model in its configuration, a directory to work in, and what came of each job."""
 
@@ -97,8 +111,11 @@ class Desk:
             os.remove(self.file(name))
         return there
 
-    def leave(self):
+    def forget(self):
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
+
+    def leave(self):
+        self.forget()
         print(f"{len(self.failed)} failed: {', '.join(self.failed)}" if self.failed else "all jobs done")
         sys.exit(1 if self.failed else 0)
