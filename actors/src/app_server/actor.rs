@@ -4,6 +4,7 @@ use super::{
     commands::{self, Commands},
     configuration,
     connection::{Connection, ConnectionId, Notes, ToClient},
+    file_search::FileSearches,
     messages::{Announce, Asked, Connect, Decided, Disconnected, LoadedSessions, ThreadOver, ThreadReady},
     settings::ThreadSettings,
     thread::{Beginning, Decide, Detach, LoadedThread, ThreadCall, ThreadNumber, ThreadParts},
@@ -35,6 +36,7 @@ pub struct AppServer {
     threads: HashMap<SessionId, Entry>,
     connections: HashMap<ConnectionId, Addr<Connection>>,
     commands: Commands,
+    searches: FileSearches,
     last_thread: ThreadNumber,
     last_connection: ConnectionId,
 }
@@ -53,6 +55,7 @@ impl AppServer {
             threads: HashMap::new(),
             connections: HashMap::new(),
             commands: Commands::default(),
+            searches: FileSearches::default(),
             last_thread: ThreadNumber(0),
             last_connection: ConnectionId(0),
         }
@@ -158,6 +161,12 @@ impl AppServer {
             }
             ClientRequest::CommandExecWrite(params) => self.commands.write(params, caller, context),
             ClientRequest::CommandExecResize(params) => self.commands.resize(&params, caller, context),
+            ClientRequest::FuzzyFileSearch(params) => self.searches.search(params, &self.options, caller, context),
+            ClientRequest::FuzzyFileSearchSessionStart(params) => {
+                self.searches.start(params, &self.options, caller, context);
+            }
+            ClientRequest::FuzzyFileSearchSessionUpdate(params) => self.searches.update(params, caller),
+            ClientRequest::FuzzyFileSearchSessionStop(params) => self.searches.stop(params, caller),
             // Dealt with before.
             _ => {}
         }
@@ -265,6 +274,7 @@ impl Handler<Disconnected> for AppServer {
     fn handle(&mut self, Disconnected(id): Disconnected, _: &mut Context<Self>) {
         if self.connections.remove(&id).is_some() {
             self.commands.end_all_of(id);
+            self.searches.end_all_of(id);
             for entry in self.threads.values() {
                 entry.thread.do_send(Detach(id));
             }

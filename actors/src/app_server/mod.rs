@@ -15,6 +15,7 @@ mod caller;
 mod commands;
 mod configuration;
 mod connection;
+mod file_search;
 mod handle;
 mod messages;
 mod settings;

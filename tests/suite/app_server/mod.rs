@@ -5,6 +5,7 @@ mod approvals;
 mod commands;
 mod configuration;
 mod conversations;
+mod file_search;
 mod fuzz;
 mod handshake;
 mod schema;

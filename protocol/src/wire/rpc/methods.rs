@@ -1,6 +1,8 @@
 //! The one table of the client's requests. Dispatch, types and schemas come from it.
 
-use super::{Empty, RpcError, account, command, configuration, handshake, params::read, rows::Row, thread, turn};
+use super::{
+    Empty, RpcError, account, command, configuration, files, handshake, params::read, rows::Row, thread, turn,
+};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -143,6 +145,14 @@ methods! {
     CommandExecWrite = "command/exec/write" (command::CommandExecWriteParams) -> Empty;
     /// Resizes the terminal of such a command.
     CommandExecResize = "command/exec/resize" (command::CommandExecResizeParams) -> Empty;
+    /// Finds files by what their paths may be.
+    FuzzyFileSearch = "fuzzyFileSearch" (files::FuzzyFileSearchParams) -> files::FuzzyFileSearchResponse;
+    /// Begins to look for files while somebody types what they may be called.
+    FuzzyFileSearchSessionStart = "fuzzyFileSearch/sessionStart" (files::FuzzyFileSearchSessionStartParams) -> Empty;
+    /// Looks for something else.
+    FuzzyFileSearchSessionUpdate = "fuzzyFileSearch/sessionUpdate" (files::FuzzyFileSearchSessionUpdateParams) -> Empty;
+    /// Looks no more.
+    FuzzyFileSearchSessionStop = "fuzzyFileSearch/sessionStop" (files::FuzzyFileSearchSessionStopParams) -> Empty;
     /// Who is logged in.
     GetAccount = "account/read" (account::GetAccountParams) -> account::GetAccountResponse;
     /// Logs somebody in.

@@ -30,6 +30,7 @@ pub mod approval;
 pub mod command;
 pub mod configuration;
 mod envelope;
+pub mod files;
 pub mod handshake;
 pub mod item;
 mod methods;

@@ -1,6 +1,6 @@
 //! The table of the server's notifications.
 
-use super::{account, command, rows::Row, thread, turn};
+use super::{account, command, files, rows::Row, thread, turn};
 use schemars::SchemaGenerator;
 
 macro_rules! notifications {
@@ -84,6 +84,10 @@ notifications! {
     DeprecationNotice = "deprecationNotice" (thread::DeprecationNoticeNotification);
     /// A command of the client's own says something.
     CommandExecOutputDelta = "command/exec/outputDelta" (command::CommandExecOutputDeltaNotification);
+    /// What a search has found for what is looked for now.
+    FuzzyFileSearchSessionUpdated = "fuzzyFileSearch/sessionUpdated" (files::FuzzyFileSearchSessionUpdatedNotification);
+    /// A search has found what there is.
+    FuzzyFileSearchSessionCompleted = "fuzzyFileSearch/sessionCompleted" (files::FuzzyFileSearchSessionCompletedNotification);
     /// A login has ended.
     AccountLoginCompleted = "account/login/completed" (account::AccountLoginCompletedNotification);
     /// Somebody else, or nobody, is logged in now.
