@@ -10,6 +10,7 @@ use super::{
     wire::{Reader, Writer},
 };
 use crate::exit;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, future::Future, io, rc::Rc, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -22,6 +23,9 @@ use tokio::{
 const MOST_CLIENTS: u32 = 512;
 /// How many more may be told that there is no room.
 const MOST_REFUSED: usize = 64;
+/// How many files may be open, where the system allows it: every client may have a thread whose command runs. Not more,
+/// because commands inherit it and some old programs walk through all that could be open.
+const FILES: u64 = 8192;
 /// When to try again where the system gives no more sockets.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -100,6 +104,7 @@ pub(crate) trait Protocol: Clone + 'static {
 pub(super) async fn serve(listener: Listener, token: Option<Token>, protocol: impl Protocol) -> io::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    allow_many_files();
     exit::warn(format_args!("listening on: {}", listener.address));
     let clients = Clients::default();
     let mut lost = clients.lost.subscribe();
@@ -121,6 +126,17 @@ pub(super) async fn serve(listener: Listener, token: Option<Token>, protocol: im
         _ = terminate.recv() => {}
     }
     Ok(code)
+}
+
+/// Shells allow 1024, for programs that keep a descriptor in a bit set.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
+    {
+        tracing::warn!(%error, "failed to raise the number of files that may be open");
+    }
 }
 
 /// Everyone who is connected.

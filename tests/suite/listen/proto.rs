@@ -1,9 +1,14 @@
 //! Protocol v1 for clients that connect: a session each.
 
-use llmx_tests::world::{ModelServer, Response, Server, Setup, Socket, processes, user_input};
+use super::times;
+use llmx_tests::world::{GLANCE, ModelServer, PATIENCE, Response, Server, Setup, Socket, processes, user_input};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    time::{sleep, timeout},
+};
 
 struct Ui(BufReader<Socket>);
 
@@ -31,8 +36,7 @@ impl Ui {
 
     async fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let length =
-            tokio::time::timeout(llmx_tests::world::PATIENCE, self.0.read_line(&mut line)).await.unwrap().unwrap();
+        let length = timeout(PATIENCE, self.0.read_line(&mut line)).await.unwrap().unwrap();
         (length > 0).then(|| serde_json::from_str(&line).unwrap())
     }
 }
@@ -90,4 +94,53 @@ async fn a_signal_ends_every_session() {
     assert_eq!(server.leaves().await, (Some(143), Vec::new()));
     assert!(ui.next().await.is_none() && idle.next().await.is_none());
     assert!(!server.home().join("s").exists());
+}
+
+/// What others send, half send, or do not read, is nothing to a session.
+#[tokio::test]
+async fn hostile_clients_harm_no_session() {
+    let model = ModelServer::start([]).await;
+    for url in ["unix://s", "tcp://127.0.0.1:0"] {
+        let server = Setup::with(&model).listen("proto", url).await;
+        let mut ui = Ui::of(&server).await;
+        // With a session on every core: what they all need stays open.
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            Ui::of(&server).await;
+        }
+        let mut turns = 0;
+        let mut turn = async || {
+            turns += 1;
+            model.and_then([Response::of("resp_1").says(&["Unharmed."]).completed()]);
+            ui.submit(&format!("u{turns}"), user_input("still there?")).await;
+            assert_eq!(ui.until("task_complete").await["msg"]["last_agent_message"], "Unharmed.");
+        };
+        turn().await;
+        let before = server.open_files();
+        let mut others = Vec::new();
+        let noise = "nonsense\n".repeat(times(20_000));
+        for half in ["", "{\"id\":", "\0\0", "{}\n{}\n{}\n", "GET / HTTP/1.1\r\n\r\n", &noise] {
+            for _ in 0..times(5).min(40) {
+                let mut socket = server.socket().await;
+                // Who does not read what is said of his nonsense is not heard any more.
+                let _ = timeout(Duration::from_millis(500), socket.write_all(half.as_bytes())).await;
+                others.push(socket);
+            }
+        }
+        turn().await;
+        drop(others);
+        for _ in 0..times(100) {
+            let mut socket = server.socket().await;
+            socket
+                .write_all(b"{\"id\": \"c1\", \"op\": {\"type\": \"configure_session\", \"cwd\": \"/\"}}\n")
+                .await
+                .unwrap();
+        }
+        turn().await;
+        let start = Instant::now();
+        while server.open_files() > before {
+            assert!(start.elapsed() < PATIENCE, "{} files are open, {before} were", server.open_files());
+            sleep(GLANCE).await;
+        }
+        assert!(server.memory().peak < 80_000, "{:?} kB", server.memory());
+    }
 }
