@@ -3,7 +3,7 @@
 use llmx_tests::world::{Answer, Event, ModelServer, Response, Setup, Ui, responses::text_delta};
 use serde_json::json;
 use std::{env, time::Duration};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// What llmx may hold, in kB.
 const MEMORY: u64 = 40_000;
@@ -108,4 +108,24 @@ async fn a_ui_that_does_not_read_cannot_keep_llmx_from_leaving() {
     ui.signal(rustix::process::Signal::TERM);
     assert_eq!(ui.exit_code().await, 143);
     server.closed_by_client(1).await;
+}
+
+/// What llmx says to a line has no model or command to be held back: the lines are not read on.
+#[tokio::test]
+async fn lines_whose_answers_nobody_reads_cost_no_memory() {
+    let server = ModelServer::start([]).await;
+    let mut ui = Setup::with(&server).configured().await;
+    let noise = "nonsense\n".repeat(10_000);
+    let mut heard = 0;
+    let sending = async {
+        loop {
+            ui.send_raw(noise.as_bytes()).await;
+            heard += noise.len();
+        }
+    };
+    let _: Result<(), _> = timeout(pause(), sending).await;
+    assert!(heard < 10_000_000, "{heard} bytes were heard although nobody reads the answers");
+    assert!(ui.memory().peak < MEMORY, "{:?} kB", ui.memory());
+    ui.signal(rustix::process::Signal::TERM);
+    assert_eq!(ui.exit_code().await, 143);
 }

@@ -73,6 +73,9 @@ pub struct Session {
     timer: Timer,
     /// Those of the submissions that wait, oldest first.
     credits: VecDeque<Option<Credit>>,
+    /// Of the submission that is being dealt with: goes along with what is said to it at once, so that a UI that sends
+    /// and never reads is not heard for ever.
+    answering: Option<Credit>,
 }
 
 impl Session {
@@ -91,12 +94,15 @@ impl Session {
             lifeline: Lifeline::default(),
             timer: Timer::default(),
             credits: VecDeque::new(),
+            answering: None,
         }
     }
 
     fn take(&mut self, Submit { submission, credit, unanswered }: Submit, context: &mut Context<Self>) {
+        self.answering.clone_from(&credit);
         self.credits.push_back(credit);
         self.step(Input::Submit(submission), context);
+        self.answering = None;
         // One that waits is remembered by now, and answered by the session that takes this one's place.
         unanswered.answered();
     }
@@ -121,7 +127,8 @@ impl Session {
         match effect {
             Effect::Record(record) => outbox.do_send(Remember(record)),
             Effect::Publish { origin, id, msg } => {
-                outbox.do_send(Publish { origin, id, msgs: vec![msg], credit: None });
+                let credit = self.answering.clone();
+                outbox.do_send(Publish { origin, id, msgs: vec![msg], credit });
             }
             Effect::StartTask(start) => self.start_task(*start, context),
             Effect::StopTask(reason) => self.tell_task(StopTask(reason)),
@@ -198,11 +205,12 @@ impl Session {
             return;
         };
         let (session, outbox) = (self.parts.id.clone(), self.parts.family.outbox.clone());
+        let credit = self.answering.clone();
         let adding = async move {
             let added = tokio::task::spawn_blocking(move || history.add(&session, &text)).await;
             if let Ok(Err(error)) = added {
                 let msgs = vec![EventMsg::error(format!("the message history cannot be written: {error}"))];
-                outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit: None });
+                outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit });
             }
         };
         context.spawn(adding.into_actor(self));
@@ -210,10 +218,11 @@ impl Session {
 
     fn look_up_history(&self, id: SubmissionId, offset: usize, log_id: u64, context: &mut Context<Self>) {
         let (history, outbox) = (self.parts.history.clone(), self.parts.family.outbox.clone());
+        let credit = self.answering.clone();
         let looking = async move {
             let found = tokio::task::spawn_blocking(move || history?.entry(log_id, offset)).await;
             let msgs = vec![EventMsg::GetHistoryEntryResponse { offset, log_id, entry: found.ok().flatten() }];
-            outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit: None });
+            outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit });
         };
         context.spawn(looking.into_actor(self));
     }

@@ -19,7 +19,8 @@ use tokio::sync::oneshot;
 pub struct Submit {
     /// The line, or what is wrong with it.
     pub submission: Result<Submission, BadSubmission>,
-    /// Dropped when the submission no longer waits: it is what holds a flood of them back.
+    /// Dropped when the submission no longer waits, and the UI has what was said to it at once: it is what holds a flood
+    /// of them back.
     pub credit: Option<Credit>,
     /// Answers it should the session die first.
     pub unanswered: Unanswered,
