@@ -103,35 +103,32 @@ impl Socket {
 }
 
 /// Lines in place of text frames, so that one kind of client does for both. Gives back where to read and where to write.
-pub(super) fn as_lines(mut socket: WebSocket) -> (DuplexStream, DuplexStream) {
+pub(super) fn as_lines(socket: WebSocket) -> (DuplexStream, DuplexStream) {
     let ((mut output, theirs_to_read), (theirs_to_write, input)) = (duplex(PIPE), duplex(PIPE));
-    tokio::spawn(async move {
+    let (mut to, mut from) = socket.split();
+    let sending = async move {
         let mut lines = BufReader::new(input).lines();
-        loop {
-            tokio::select! {
-                line = lines.next_line() => match line {
-                    Ok(Some(line)) => {
-                        if socket.send(Message::text(line)).await.is_err() {
-                            break;
-                        }
-                    }
-                    Ok(None) | Err(_) => break,
-                },
-                frame = socket.next() => match frame {
-                    Some(Ok(Message::Text(text))) => {
-                        assert!(!text.contains('\n'), "a frame is one message: {text}");
-                        if output.write_all(format!("{text}\n").as_bytes()).await.is_err() {
-                            break;
-                        }
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break,
-                },
+        while let Ok(Some(line)) = lines.next_line().await {
+            if to.send(Message::text(line)).await.is_err() {
+                return;
             }
         }
         // One that is closed already cannot be closed.
-        let _ = socket.close(None).await;
-    });
+        let _ = to.send(Message::Close(None)).await;
+    };
+    let receiving = async move {
+        while let Some(Ok(message)) = from.next().await {
+            if let Message::Text(text) = message {
+                assert!(!text.contains('\n'), "a frame is one message: {text}");
+                if output.write_all(format!("{text}\n").as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    // Neither waits for the other; the socket is closed when both have ended, or nobody reads any more.
+    tokio::spawn(sending);
+    tokio::spawn(receiving);
     (theirs_to_read, theirs_to_write)
 }
 

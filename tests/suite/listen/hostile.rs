@@ -200,14 +200,16 @@ async fn an_id_that_is_used_twice_is_answered_twice() {
     let mut scene = Scene::at(WEB_SOCKET).await;
     let mut client = scene.server.client().await;
     let exec = |said: &str| json!({"id": "x", "method": "command/exec", "params": {"command": ["echo", said]}});
-    for said in ["one", "two", "three"] {
-        client.send(exec(said)).await;
+    let list = |id: Value| json!({"id": id, "method": "model/list"});
+    let (input, output) = client.halves();
+    for request in [exec("one"), exec("two"), exec("three"), list(json!(7)), list(json!("7"))] {
+        input.write_all(format!("{request}\n").as_bytes()).await.unwrap();
     }
-    client.send(json!({"id": 7, "method": "model/list"})).await;
-    client.send(json!({"id": "7", "method": "model/list"})).await;
-    let mut answers = Vec::new();
+    let mut answers: Vec<Value> = Vec::new();
     for _ in 0..5 {
-        answers.push(client.next().await);
+        let mut line = String::new();
+        timeout(PATIENCE, output.read_line(&mut line)).await.unwrap().unwrap();
+        answers.push(serde_json::from_str(&line).unwrap());
     }
     let mut said: Vec<_> = answers.iter().filter_map(|answer| answer["result"]["stdout"].as_str()).collect();
     said.sort_unstable();
