@@ -23,6 +23,8 @@ enum Move {
     /// From the last bookmark that it read.
     GoOnFromBookmark,
     Configure,
+    /// Says something to the task of the last input.
+    Steer,
     Interrupt,
     Override,
     Garbage,
@@ -59,6 +61,7 @@ fn a_move() -> impl Strategy<Value = Move> {
     let wait = prop::sample::select(vec![1, 1, 50, 150, 1000, 12_000]);
     prop_oneof![
         2 => Just(Move::Interrupt),
+        2 => Just(Move::Steer),
         1 => prop::sample::select(vec![
             Move::Say, Move::GoOnFromBookmark, Move::Configure, Move::Override, Move::Garbage, Move::DecideOnNothing,
         ]),
@@ -207,6 +210,8 @@ struct Person {
     too_early: Vec<String>,
     /// User input, which must be answered.
     inputs: Vec<String>,
+    /// What was said to tasks that may have run: the submission and its words.
+    steers: Vec<(String, String)>,
     /// Questions that were read and not answered: task and call, and the op that answers.
     open: Vec<(String, String, &'static str)>,
     settled: Vec<(String, String, &'static str)>,
@@ -225,6 +230,7 @@ impl Person {
             configured: false,
             too_early: Vec::new(),
             inputs: Vec::new(),
+            steers: Vec::new(),
             open: Vec::new(),
             settled: Vec::new(),
             denials: Vec::new(),
@@ -241,6 +247,7 @@ impl Person {
                 self.configured = true;
                 self.submit(json!({"type": "configure_session", "cwd": "/work-tree"})).await;
             }
+            Move::Steer => self.steer().await,
             Move::Interrupt => drop(self.submit(json!({"type": "interrupt"})).await),
             Move::Override => drop(self.submit(json!({"type": "override_turn_context", "effort": "high"})).await),
             Move::Garbage => drop(self.submit(json!({"type": "nonsense"})).await),
@@ -271,6 +278,14 @@ impl Person {
         let items = json!([{"type": "text", "text": "go"}]);
         let id = self.submit(json!({"type": "user_input", "items": items, "last_response_id": bookmark})).await;
         self.inputs.push(id);
+    }
+
+    async fn steer(&mut self) {
+        let words = format!("look {}", self.steers.len());
+        let task = self.inputs.last().map_or("nobody", String::as_str);
+        let op = json!({"type": "steer", "id": task, "items": [{"type": "text", "text": words}]});
+        let id = self.submit(op).await;
+        self.steers.push((id, words));
     }
 
     fn last_bookmark(&self) -> Value {
@@ -386,6 +401,13 @@ impl Person {
         }
         if let Some(id) = self.inputs.iter().find(|id| self.answers_to(id).is_empty()) {
             return Err(format!("{id} was not answered"));
+        }
+        for (id, words) in &self.steers {
+            let shown = |msg: &EventMsg| matches!(msg, EventMsg::UserMessage { message, .. } if message == words);
+            let times = self.ui.seen.iter().filter(|seen| shown(&seen.event.msg)).count();
+            if !matches!((times, &self.answers_to(id)[..]), (1, []) | (0, [EventMsg::Error { .. }])) {
+                return Err(format!("{id} was heard {times} times and answered {:?}", self.answers_to(id)));
+            }
         }
         if let Some(call) = self.denied().find(|call| self.has_begun(call)) {
             return Err(format!("{call} was denied and begun"));

@@ -10,7 +10,11 @@ use llmx_protocol::{
     ids::TurnId,
     machine::turn::Purpose,
     model::item::{ItemBody, ResponseItem},
-    wire::{event::EventMsg, op::Op},
+    wire::{
+        event::{EventMsg, ItemEvent},
+        item::TurnItem,
+        op::Op,
+    },
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -66,12 +70,17 @@ proptest! {
                                 | EventMsg::AgentReasoning { .. }
                                 | EventMsg::ItemStarted(_)
                         );
-                        prop_assert!(!is_words, "{msg:?}");
+                        prop_assert!(!is_words || shows_the_users(msg), "{msg:?}");
                     }
                 }
             }
         }
     }
+}
+
+/// What the user says meanwhile is shown.
+fn shows_the_users(msg: &EventMsg) -> bool {
+    matches!(msg, EventMsg::ItemStarted(ItemEvent { item: TurnItem::UserMessage { .. }, .. }))
 }
 
 fn is_summary(request: &Request) -> bool {

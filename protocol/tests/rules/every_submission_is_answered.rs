@@ -1,8 +1,9 @@
 //! Each line gets an answer under its own id, except those that are documented as silent: `interrupt`, an
-//! `override_turn_context` that can be had, and an approval that settles something.
+//! `override_turn_context` that can be had, an approval that settles something, and a `steer` that is heard, which the
+//! task shows.
 
 use crate::{
-    script::any_script,
+    script::{Who, any_script},
     trace::{Because, Seen, Trace},
     world,
 };
@@ -89,6 +90,13 @@ fn check(
         Op::ConfigureSession(_) => {
             let configured = |msg: &&EventMsg| matches!(msg, EventMsg::SessionConfigured(_) | EventMsg::Warning { .. });
             refused || !answers.is_empty() && answers.iter().all(configured)
+        }
+        Op::Steer { id: task, items } => {
+            // A task that died takes with it whether it heard.
+            let died =
+                trace.tasks().iter().any(|t| t.submission.as_str() == task && t.was_hit(&[Who::Task, Who::Session]));
+            let shown = trace.shows(task, items);
+            if shown { answers.is_empty() } else { refused || died && answers.is_empty() }
         }
         Op::Shutdown => refused || answers == [&EventMsg::ShutdownComplete],
         _ => refused,

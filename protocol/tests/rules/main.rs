@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod a_bookmark_leads_back_to_its_conversation;
+mod a_steered_task_hears_the_user_before_it_asks_again;
 mod a_summary_takes_the_place_of_the_conversation;
 mod an_aborted_task_says_turn_aborted_then_error;
 mod approval_then_begin_then_output_then_end;

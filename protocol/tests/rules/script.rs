@@ -109,6 +109,10 @@ pub(crate) enum Say {
         absolute: bool,
     },
     Compact,
+    /// To a task that the UI was told of, counted from the last; without a number, to one that there is not.
+    Steer {
+        task: Option<u8>,
+    },
     Shutdown,
     NotBuilt,
     BadLine,
@@ -386,7 +390,7 @@ impl Step {
 
 impl Say {
     fn read(dice: &mut Dice) -> Self {
-        match dice.shared(&[(8, 0), (20, 1), (1, 2), (1, 3), (1, 4), (2, 5), (1, 6), (1, 7), (1, 8), (1, 9)]) {
+        match dice.shared(&[(8, 0), (20, 1), (1, 2), (1, 3), (1, 4), (2, 5), (1, 6), (1, 7), (1, 8), (1, 9), (3, 10)]) {
             0 => Self::UserInput { from: From::read(dice) },
             1 => Self::Decide {
                 which: Which::read(dice),
@@ -413,6 +417,7 @@ impl Say {
                 absolute: dice.tenths(8),
             },
             8 => Self::Compact,
+            10 => Self::Steer { task: dice.tenths(9).then(|| *dice.of(&[0, 0, 0, 1, 2])) },
             _ => {
                 if dice.tenths(7) {
                     Self::BadLine

@@ -11,7 +11,11 @@ use llmx_protocol::{
         session::SessionEnd,
         turn::Purpose,
     },
-    wire::event::{AbortReason, EventMsg},
+    wire::{
+        event::{AbortReason, EventMsg},
+        op::Op,
+        submission::Submission,
+    },
 };
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -46,6 +50,8 @@ fn scripts_reach_what_the_rules_speak_of() {
     check("applied patches", 10, &|s| matches!(s.msg(), Some(EventMsg::TurnDiff { .. })));
     let again = |m: &EventMsg| matches!(m, EventMsg::ExecApprovalRequest(request) if request.reason.as_deref() == Some(RETRY_REASON));
     check("second tries that are asked for", 2, &|s| s.msg().is_some_and(again));
+    let heard: usize = traces.iter().map(heard_steers).sum();
+    assert!(heard >= 30, "steers that are heard: {heard}");
     check("lost lines", 5, &|s| matches!(s, Seen::LostWithSession(_)));
     for who in [Who::ModelStream, Who::Turn, Who::Task, Who::Executor, Who::Session] {
         check(&format!("crashes of {who:?}"), 3, &|s| matches!(s, Seen::Crash(w) if *w == who));
@@ -59,4 +65,13 @@ fn scripts_reach_what_the_rules_speak_of() {
     let ended = |t: &&Trace| t.close.end == Some(SessionEnd::Closed);
     assert!(traces.iter().filter(ended).count() > 200, "sessions end");
     assert!(traces.iter().any(|t| t.close.open_questions > 0), "tasks wait for a person");
+}
+
+/// How many steers were shown by their tasks.
+fn heard_steers(trace: &Trace) -> usize {
+    let is_heard = |seen: &&Seen| match seen {
+        Seen::Taken(Ok(Submission { op: Op::Steer { id, items }, .. })) => trace.shows(id, items),
+        _ => false,
+    };
+    trace.seen.iter().filter(is_heard).count()
 }

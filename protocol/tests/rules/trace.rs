@@ -14,7 +14,7 @@ use llmx_protocol::{
     },
     wire::{
         event::{Event, EventMsg},
-        item::TurnItem,
+        item::{TurnItem, UserInput},
         op::Op,
         submission::{BadSubmission, Submission},
     },
@@ -183,6 +183,24 @@ impl Trace {
         tasks
     }
 
+    /// Whether these words were shown as the user's, under this task's id.
+    pub(crate) fn shows(&self, task: &str, words: &[UserInput]) -> bool {
+        let is_it = |item: &TurnItem| matches!(item, TurnItem::UserMessage { content, .. } if content == words);
+        let shown = |event: &Event| matches!(&event.msg, EventMsg::ItemCompleted(completed) if is_it(&completed.item));
+        self.events().any(|event| event.id.as_str() == task && shown(event))
+    }
+
+    /// The words of every steer that the session took up.
+    pub(crate) fn steers(&self) -> Vec<&str> {
+        fn words(seen: &Seen) -> Option<&str> {
+            match seen {
+                Seen::Taken(Ok(Submission { op: Op::Steer { items, .. }, .. })) => text_of(items),
+                _ => None,
+            }
+        }
+        self.seen.iter().filter_map(words).collect()
+    }
+
     /// The submission ids that name tasks.
     pub(crate) fn task_names(&self) -> Vec<&SubmissionId> {
         self.tasks().into_iter().map(|t| t.submission).collect()
@@ -243,6 +261,16 @@ pub(crate) fn call_or_output(item: &ResponseItem) -> Option<(&str, bool)> {
         }
         _ => None,
     }
+}
+
+/// The words of user input.
+pub(crate) fn text_of(items: &[UserInput]) -> Option<&str> {
+    items.iter().find_map(|item| if let UserInput::Text { text } = item { Some(text.as_str()) } else { None })
+}
+
+/// Whether a piece of a conversation is these words and no others.
+pub(crate) fn says(item: &ResponseItem, words: &str) -> bool {
+    item.json().contains(&format!("\"{words}\""))
 }
 
 /// The item that an event shows something of.

@@ -1,4 +1,5 @@
-//! A finished turn says so once: when its tools are done, before anything further is asked of the model.
+//! A finished turn says so once: when its tools are done, before anything further is asked of the model. A turn whose
+//! model was left because the user said something does not finish.
 
 use crate::{script::any_script, trace::Seen, world};
 use llmx_protocol::{ids::TurnId, machine::turn::Purpose, wire::event::EventMsg};
@@ -10,14 +11,18 @@ use std::collections::{HashMap, HashSet};
 struct Since {
     asked: Option<TurnId>,
     completed: bool,
+    /// The user said something, since the last request and before the response was complete.
+    may_be_left: bool,
     turn_completes: usize,
 }
 
 proptest! {
     #[test]
     fn turn_complete_once_after_its_tools_before_the_next_request(script in any_script()) {
-        for task in world::run(&script).tasks() {
-            let mut turn = Since::default();
+        let trace = world::run(&script);
+        let steers = trace.steers();
+        for task in trace.tasks() {
+            let (mut turn, mut said_before) = (Since::default(), false);
             for seen in task.until_terminal() {
                 match seen {
                     // A turn whose task died may say a last word while the next task runs.
@@ -26,14 +31,21 @@ proptest! {
                         prop_assert_eq!(turn.turn_completes, 0, "a further try of a turn that is complete");
                     }
                     Seen::Request(request) => {
-                        prop_assert!(turn.asked.is_none() || turn.turn_completes == 1, "{:?} begins", request.turn);
-                        turn = Since { asked: Some(request.turn), ..Since::default() };
+                        let is_over = turn.asked.is_none() || turn.turn_completes == 1 || turn.may_be_left;
+                        prop_assert!(is_over, "{:?} begins", request.turn);
+                        // It may have begun when the user spoke, and not been sent.
+                        let may_be_left = std::mem::take(&mut said_before);
+                        turn = Since { asked: Some(request.turn), may_be_left, ..Since::default() };
                     }
                     Seen::Completed { turn: of, .. } => turn.completed |= turn.asked == Some(*of),
                     _ => match seen.msg() {
                         Some(EventMsg::TurnComplete { .. }) => {
                             turn.turn_completes += 1;
                             prop_assert!(turn.completed && turn.turn_completes == 1, "{:?}", turn.asked);
+                        }
+                        Some(EventMsg::UserMessage { message, .. }) if steers.contains(&message.as_str()) => {
+                            turn.may_be_left |= !turn.completed;
+                            said_before = true;
                         }
                         Some(EventMsg::ExecCommandBegin(_) | EventMsg::ExecCommandEnd(_) | EventMsg::PlanUpdate(_)) => {
                             prop_assert_eq!(turn.turn_completes, 0, "{:?} after turn_complete", seen.msg());

@@ -308,7 +308,11 @@ impl Task {
         match end.outcome {
             Outcome::Failed(message) => self.fail(message, out),
             Outcome::Overflowed(message) => self.overflowed(message, out),
-            Outcome::Stopped if self.stop.is_none() => self.next_turn(out),
+            Outcome::Stopped if self.stop.is_none() => {
+                // The UI is not told of this place, but what the user said must not be forgotten with a crash.
+                self.bookmark(self.own_bookmark(), out);
+                self.next_turn(out);
+            }
             Outcome::Stopped => self.end(out),
             Outcome::Completed => {
                 self.just_compacted = self.just_compacted && self.over_limit().is_some();
@@ -331,10 +335,18 @@ impl Task {
     }
 
     fn turn_completed(&self, response_id: Option<ResponseId>, out: &mut Vec<Effect>) {
-        let id = response_id.unwrap_or_else(|| ResponseId::from(format!("llmx_{}_{}", self.start.session, self.turn)));
-        let point = Point { history: self.history.clone(), told: Some(self.start.settings.clone()) };
-        out.push(Effect::Bookmark(id.clone(), point));
+        let id = response_id.unwrap_or_else(|| self.own_bookmark());
+        self.bookmark(id.clone(), out);
         out.push(Effect::Publish(EventMsg::TurnComplete { response_id: Some(id) }));
+    }
+
+    fn own_bookmark(&self) -> ResponseId {
+        ResponseId::from(format!("llmx_{}_{}", self.start.session, self.turn))
+    }
+
+    fn bookmark(&self, id: ResponseId, out: &mut Vec<Effect>) {
+        let point = Point { history: self.history.clone(), told: Some(self.start.settings.clone()) };
+        out.push(Effect::Bookmark(id, point));
     }
 
     fn sweep(&mut self, why: String, now: Instant, out: &mut Vec<Effect>) {

@@ -137,7 +137,7 @@ fn a_task_that_is_stopped_ends_when_its_turn_has() {
 #[test]
 fn a_steered_task_hears_the_user_before_it_asks_again() {
     let steered = "start:1:1 item_started item_completed user_message yield_turn";
-    check("begin steer turn:1:stopped", &format!("{steered} start:2:3"));
+    check("begin steer turn:1:stopped", &format!("{steered} bookmark:llmx_thread_1:3 start:2:3"));
     check("begin steer turn:1:fed", &format!("{steered} bookmark:r1:4 turn_complete start:2:4"));
     let fed = "bookmark:r1:3 turn_complete start:2:3 bookmark:r1:4 turn_complete task_complete finish:4:3";
     check("begin steer turn:1:done turn:2:done", &format!("{steered} {fed}"));

@@ -21,6 +21,8 @@ use llmx_protocol::{
 #[derive(Default)]
 pub(super) struct Ui {
     names: Vec<SubmissionId>,
+    /// How often it said something: no words are said twice.
+    said: usize,
 }
 
 impl World {
@@ -34,6 +36,7 @@ impl World {
             let bad = BadSubmission { id, message: "unknown op `fly`".into() };
             return self.send(session::Input::Submit(Err(bad)));
         }
+        self.ui.said += 1;
         let op = self.op(say);
         self.submit(name, op);
     }
@@ -101,13 +104,21 @@ impl World {
                 ..OverrideTurnContext::default()
             })),
             Say::Compact => Op::Compact,
+            Say::Steer { task } => Op::Steer { id: self.task(*task), items: self.words() },
             Say::Shutdown => Op::Shutdown,
             Say::NotBuilt | Say::BadLine => Op::Undo,
         }
     }
 
     fn words(&self) -> Vec<UserInput> {
-        vec![UserInput::Text { text: format!("wish {}", self.ui.names.len()) }]
+        vec![UserInput::Text { text: format!("wish {}", self.ui.said) }]
+    }
+
+    fn task(&self, which: Option<u8>) -> String {
+        let begins =
+            |event: &Event| matches!(event.msg, EventMsg::TaskStarted { .. }).then(|| event.id.as_str().to_owned());
+        let tasks = self.seen.iter().filter_map(Seen::event).filter_map(begins).collect();
+        which.and_then(|k| nth_last(tasks, k)).unwrap_or_else(|| "no_such_task".into())
     }
 
     fn last_response_id(&self, from: From) -> Option<ResponseId> {
