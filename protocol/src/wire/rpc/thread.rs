@@ -1,10 +1,22 @@
 //! Threads.
 
+mod history;
+mod list;
+mod review;
+
+pub use self::{
+    history::{HistoryParams, ThreadItemEntry, ThreadItemsListResponse, ThreadTurnsListResponse},
+    list::{
+        OneOrMany, PageParams, SortDirection, ThreadListParams, ThreadListResponse, ThreadLoadedListResponse,
+        ThreadSortKey,
+    },
+    review::{ReviewStartParams, ReviewStartResponse, ReviewTarget},
+};
+
 use super::{
     Null, Seconds,
-    item::ThreadItem,
     policy::{SandboxMode, SandboxPolicy},
-    turn::{ItemsView, Turn},
+    turn::Turn,
 };
 use crate::{
     ids::{ResponseId, SessionId, SubmissionId},
@@ -337,18 +349,6 @@ wire! {
         pub settings: CollaborationSettings,
     }
 
-    /// Result of `thread/list`.
-    pub struct ThreadListResponse {
-        /// Newest first, without their turns.
-        pub data: Vec<Thread>,
-        /// What the user has read: llmx does not know.
-        pub read_states: BTreeMap<String, Value>,
-        /// For the next page.
-        pub next_cursor: Option<String>,
-        /// Not known to llmx.
-        pub backwards_cursor: Null,
-    }
-
     /// Result of `thread/read` and `thread/unarchive`.
     pub struct ThreadResponse {
         /// The thread.
@@ -384,87 +384,10 @@ wire! {
         pub thread_name: Option<String>,
     }
 
-    /// Result of `thread/loaded/list`.
-    pub struct ThreadLoadedListResponse {
-        /// Their ids.
-        pub data: Vec<SessionId>,
-        /// For the next page.
-        pub next_cursor: Option<String>,
-    }
-
     /// Result of `thread/unsubscribe`.
     pub struct ThreadUnsubscribeResponse {
         /// Whether there was anything to do.
         pub status: UnsubscribeStatus,
-    }
-
-    /// Params of `thread/turns/list` and `thread/items/list`.
-    pub struct HistoryParams {
-        /// Which.
-        #[serde(alias = "thread_id")]
-        #[schemars(extend("x-aliases" = ["thread_id"]))]
-        pub thread_id: SessionId,
-        /// Of items: only those of this turn.
-        #[serde(default)]
-        pub turn_id: Option<SubmissionId>,
-        /// From the page before.
-        #[serde(default)]
-        pub cursor: Option<String>,
-        /// How many at most.
-        #[serde(default)]
-        pub limit: Option<u32>,
-        /// Which end comes first.
-        #[serde(default)]
-        pub sort_direction: Option<SortDirection>,
-        /// Of turns: how many of their items.
-        #[serde(default)]
-        pub items_view: Option<ItemsView>,
-    }
-
-    /// Result of `thread/turns/list`.
-    pub struct ThreadTurnsListResponse {
-        /// The turns.
-        pub data: Vec<Turn>,
-        /// For the next page.
-        pub next_cursor: Option<String>,
-        /// To turn round.
-        pub backwards_cursor: Option<String>,
-    }
-
-    /// An item with its turn.
-    pub struct ThreadItemEntry {
-        /// The item.
-        pub item: ThreadItem,
-        /// Its turn.
-        pub turn_id: SubmissionId,
-    }
-
-    /// Result of `thread/items/list`.
-    pub struct ThreadItemsListResponse {
-        /// The items.
-        pub data: Vec<ThreadItemEntry>,
-        /// For the next page.
-        pub next_cursor: Option<String>,
-        /// To turn round.
-        pub backwards_cursor: Option<String>,
-    }
-
-    /// Params of `review/start`.
-    pub struct ReviewStartParams {
-        /// Where.
-        #[serde(alias = "thread_id")]
-        #[schemars(extend("x-aliases" = ["thread_id"]))]
-        pub thread_id: SessionId,
-        /// What is to be looked at.
-        pub target: ReviewTarget,
-    }
-
-    /// Result of `review/start`.
-    pub struct ReviewStartResponse {
-        /// The turn that reviews.
-        pub turn: Turn,
-        /// The thread that it runs in.
-        pub review_thread_id: SessionId,
     }
 }
 
@@ -479,32 +402,6 @@ pub struct CollaborationSettings {
     pub developer_instructions: Option<String>,
 }
 
-/// What is to be reviewed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum ReviewTarget {
-    /// What is not committed.
-    UncommittedChanges,
-    /// What has changed since a branch.
-    BaseBranch {
-        /// Its name.
-        branch: String,
-    },
-    /// What a commit changes.
-    Commit {
-        /// Its name.
-        sha: String,
-        /// Its first line.
-        #[serde(default)]
-        title: Option<String>,
-    },
-    /// What the user says.
-    Custom {
-        /// The words.
-        instructions: String,
-    },
-}
-
 /// Whether there was anything to unsubscribe from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -515,80 +412,4 @@ pub enum UnsubscribeStatus {
     NotSubscribed,
     /// The client follows it no more.
     Unsubscribed,
-}
-
-/// Which end of a list comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum SortDirection {
-    /// The oldest.
-    Asc,
-    /// The newest.
-    #[default]
-    Desc,
-}
-
-/// What threads are put in order by; snake case on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ThreadSortKey {
-    /// When they were made.
-    #[default]
-    #[serde(alias = "createdAt")]
-    #[schemars(extend("x-aliases" = ["createdAt"]))]
-    CreatedAt,
-    /// When they were last changed.
-    #[serde(alias = "updatedAt")]
-    #[schemars(extend("x-aliases" = ["updatedAt"]))]
-    UpdatedAt,
-    /// The same.
-    #[serde(alias = "recencyAt")]
-    #[schemars(extend("x-aliases" = ["recencyAt"]))]
-    RecencyAt,
-    /// Where they stand in their section. llmx has no sections and takes the moment that they were made.
-    #[serde(alias = "sectionPosition")]
-    #[schemars(extend("x-aliases" = ["sectionPosition"]))]
-    SectionPosition,
-}
-
-/// One or several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a path or a list of paths")]
-pub enum OneOrMany {
-    /// One.
-    One(PathBuf),
-    /// Several.
-    Many(Vec<PathBuf>),
-}
-
-optional_params! {
-    /// Params of `thread/list`.
-    pub struct ThreadListParams {
-        /// From the page before.
-        pub cursor: Option<String>,
-        /// How many at most; 25 without.
-        pub limit: Option<u32>,
-        /// Only those of these providers; all if empty.
-        pub model_providers: Option<Vec<String>>,
-        /// Only those that these kinds of clients made; all if empty.
-        pub source_kinds: Option<Vec<String>>,
-        /// Those that were put away instead of the others.
-        pub archived: Option<bool>,
-        /// Only those that began in this directory, or in one of these.
-        pub cwd: Option<OneOrMany>,
-        /// Only those whose name or first message has this in it.
-        pub search_term: Option<String>,
-        /// What they are put in order by.
-        pub sort_key: Option<ThreadSortKey>,
-        /// Which end of that order comes first; the newest without.
-        pub sort_direction: Option<SortDirection>,
-    }
-
-    /// Params of lists that come in pages.
-    pub struct PageParams {
-        /// From the page before.
-        pub cursor: Option<String>,
-        /// How many at most.
-        pub limit: Option<u32>,
-    }
 }
