@@ -2,27 +2,32 @@
 
 use super::{AppServerOptions, caller::Caller, configuration, messages::Announce};
 use crate::auth::{Account, AccountFact, Accounts, AccountsGone, Answer, NewLogin, Started};
-use actix::Recipient;
-use llmx_protocol::machine::login::Refusal;
+use actix::{Recipient, WeakRecipient};
 use llmx_protocol::wire::rpc::{
     Empty, RpcError, ServerNotification,
     account::{
         self as wire, AccountLoginCompletedNotification, AccountUpdatedNotification, AuthMode,
-        CancelLoginAccountParams, CancelLoginAccountResponse, CancelLoginAccountStatus, GetAccountResponse,
-        LoginAccountParams, LoginAccountResponse,
+        CancelLoginAccountParams, CancelLoginAccountResponse, CancelLoginAccountStatus, GetAccountRateLimitsResponse,
+        GetAccountResponse, LoginAccountParams, LoginAccountResponse,
     },
     method,
 };
+use llmx_protocol::{machine::login::Refusal, wire::usage::RateLimitSnapshot};
 
-/// Tells every client what becomes of accounts, as long as the server is there.
-pub(super) fn announce_facts(accounts: &Accounts, server: actix::WeakRecipient<Announce>) {
-    accounts.subscribe(move |fact| {
-        let server: Option<Recipient<Announce>> = server.upgrade();
-        if let Some(server) = &server {
-            server.do_send(Announce(notification(fact)));
+/// Tells every client what becomes of accounts, as long as the server is there; a keeper that follows one that crashed is
+/// listened to as well.
+pub(super) async fn announce_facts(accounts: Accounts, server: WeakRecipient<Announce>) {
+    let listener = || {
+        let server = server.clone();
+        move |fact: &AccountFact| {
+            let server: Option<Recipient<Announce>> = server.upgrade();
+            if let Some(server) = &server {
+                server.do_send(Announce(notification(fact)));
+            }
+            server.is_some()
         }
-        server.is_some()
-    });
+    };
+    accounts.follow(listener).await;
 }
 
 fn notification(fact: &AccountFact) -> ServerNotification {
@@ -122,14 +127,15 @@ pub(super) fn log_out(accounts: &Accounts, caller: Caller) {
 }
 
 /// The limits of an account. llmx does not ask for them: what a model's answer says of them is told as it comes, by
-/// `account/rateLimits/updated`.
-pub(super) async fn read_rate_limits(accounts: Accounts, caller: Caller) {
+/// `account/rateLimits/updated`, and `last` again here. Before the first answer nothing is known.
+pub(super) async fn read_rate_limits(accounts: Accounts, last: Option<RateLimitSnapshot>, caller: Caller) {
     let refusal = match accounts.account(false).await {
         Ok(None) => RpcError::invalid_request("llmx account authentication required to read rate limits"),
         Ok(Some(Account::ApiKey)) => RpcError::invalid_request("chatgpt authentication required to read rate limits"),
-        Ok(Some(Account::ChatGpt { .. })) => RpcError::internal(
-            "failed to fetch llmx rate limits: they are told with the model's answers, as account/rateLimits/updated",
-        ),
+        Ok(Some(Account::ChatGpt { .. })) => {
+            let rate_limits = last.unwrap_or_default().into();
+            return caller.answer(method::GetAccountRateLimits, &GetAccountRateLimitsResponse { rate_limits });
+        }
         Err(why) => RpcError::internal(why),
     };
     caller.refuse(&refusal);

@@ -5,7 +5,7 @@ use super::{
     configuration,
     connection::{Connection, ConnectionId, Notes, ToClient},
     file_search::FileSearches,
-    messages::{Announce, Asked, Connect, Decided, Disconnected, LoadedSessions, ThreadOver, ThreadReady},
+    messages::{Announce, Asked, Connect, Decided, Disconnected, LimitsTold, LoadedSessions, ThreadOver, ThreadReady},
     settings::ThreadSettings,
     thread::{Beginning, Decide, Detach, LoadedThread, ThreadCall, ThreadNumber, ThreadParts},
     threads::Shelf,
@@ -19,13 +19,16 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, WrapFutu
 use llmx_protocol::{
     ids::SessionId,
     machine::connection::ServerInfo,
-    wire::rpc::{
-        ClientRequest, Empty, RpcError,
-        configuration::EmptyListResponse,
-        method, notification_line,
-        thread::{
-            PageParams, ThreadLoadedListResponse, ThreadResumeParams, ThreadUnsubscribeResponse, UnsubscribeStatus,
+    wire::{
+        rpc::{
+            ClientRequest, Empty, RpcError,
+            configuration::EmptyListResponse,
+            method, notification_line,
+            thread::{
+                PageParams, ThreadLoadedListResponse, ThreadResumeParams, ThreadUnsubscribeResponse, UnsubscribeStatus,
+            },
         },
+        usage::RateLimitSnapshot,
     },
 };
 use std::collections::HashMap;
@@ -37,6 +40,8 @@ pub struct AppServer {
     connections: HashMap<ConnectionId, Addr<Connection>>,
     commands: Commands,
     searches: FileSearches,
+    /// What a server said last of the caller's limits.
+    limits: Option<RateLimitSnapshot>,
     last_thread: ThreadNumber,
     last_connection: ConnectionId,
 }
@@ -56,6 +61,7 @@ impl AppServer {
             connections: HashMap::new(),
             commands: Commands::default(),
             searches: FileSearches::default(),
+            limits: None,
             last_thread: ThreadNumber(0),
             last_connection: ConnectionId(0),
         }
@@ -128,7 +134,7 @@ impl AppServer {
             }
             ClientRequest::LogoutAccount(_) => accounts::log_out(self.options.engine.accounts(), caller),
             ClientRequest::GetAccountRateLimits(_) => {
-                let read = accounts::read_rate_limits(self.options.engine.accounts().clone(), caller);
+                let read = accounts::read_rate_limits(self.options.engine.accounts().clone(), self.limits, caller);
                 context.spawn(read.into_actor(self));
             }
             ClientRequest::ModelList(page) => match configuration::models(&self.options.config, &page) {
@@ -234,7 +240,9 @@ impl Handler<Connect> for AppServer {
 
     fn handle(&mut self, Connect(sink): Connect, context: &mut Context<Self>) -> Addr<Connection> {
         if self.last_connection == ConnectionId(0) {
-            accounts::announce_facts(self.options.engine.accounts(), context.address().downgrade().recipient());
+            let server = context.address().downgrade().recipient();
+            let announcing = accounts::announce_facts(self.options.engine.accounts().clone(), server);
+            context.spawn(announcing.into_actor(self));
         }
         self.last_connection = ConnectionId(self.last_connection.0 + 1);
         let id = self.last_connection;
@@ -295,6 +303,14 @@ impl Handler<ThreadOver> for AppServer {
 
     fn handle(&mut self, ThreadOver(id): ThreadOver, _: &mut Context<Self>) {
         self.threads.remove(&id);
+    }
+}
+
+impl Handler<LimitsTold> for AppServer {
+    type Result = ();
+
+    fn handle(&mut self, LimitsTold(limits): LimitsTold, _: &mut Context<Self>) {
+        self.limits = Some(limits);
     }
 }
 

@@ -54,8 +54,11 @@ fn model(config: &Config) -> Model {
         id: config.model.clone(),
         model: config.model.clone(),
         upgrade: (),
+        upgrade_info: (),
+        availability_nux: (),
         display_name: config.model.clone(),
         description: "The configured model".to_owned(),
+        model_specialty: (),
         hidden: false,
         supported_reasoning_efforts: vec![
             effort(ReasoningEffort::Minimal, "Answers at once"),
@@ -66,6 +69,11 @@ fn model(config: &Config) -> Model {
         default_reasoning_effort: config.model_reasoning_effort.unwrap_or_default(),
         input_modalities: vec!["text".to_owned(), "image".to_owned()],
         supports_personality: false,
+        multi_agent_version: (),
+        additional_speed_tiers: Vec::new(),
+        service_tiers: Vec::new(),
+        default_service_tier: (),
+        available_access_programs: (),
         is_default: true,
     }
 }

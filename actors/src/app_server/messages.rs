@@ -13,6 +13,7 @@ use llmx_protocol::{
     wire::{
         decision::ReviewDecision,
         rpc::{ClientRequest, ServerNotification},
+        usage::RateLimitSnapshot,
     },
 };
 
@@ -65,6 +66,11 @@ pub(crate) struct ThreadOver(pub(crate) SessionId);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Announce(pub(crate) ServerNotification);
+
+/// From a thread: what a server said of the caller's limits.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct LimitsTold(pub(crate) RateLimitSnapshot);
 
 /// Every session that is loaded.
 #[derive(Debug, Message)]

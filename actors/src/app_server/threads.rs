@@ -40,11 +40,11 @@ impl Shelf {
         };
         let mut data = Vec::with_capacity(page.threads.len());
         for summary in &page.threads {
-            let mut thread = stored::thread(summary);
-            if let Some(live) = self.look(&summary.id).await {
-                thread.status = live.status;
-            }
-            data.push(thread);
+            let kept = stored::thread(summary);
+            data.push(match self.look(&summary.id).await {
+                Some(live) => Thread { git_info: kept.git_info, updated_at: kept.updated_at, ..live },
+                None => kept,
+            });
         }
         let read_states = BTreeMap::new();
         let response = ThreadListResponse { data, read_states, next_cursor: page.next_cursor, backwards_cursor: () };
@@ -103,7 +103,7 @@ impl Shelf {
         if let Err(error) = self.options.engine.archive_thread(ThreadRef::Id(id.clone())).await {
             return caller.refuse(&stored::refusal(&id, &error));
         }
-        self.unloaded(&id);
+        self.unloaded(&id).await;
         caller.answer(method::ThreadArchive, &Empty {});
         self.announce(ServerNotification::ThreadArchived(ThreadNotification { thread_id: id }));
     }
@@ -126,7 +126,7 @@ impl Shelf {
         if let Err(error) = self.options.engine.delete_thread(ThreadRef::Id(id.clone())).await {
             return caller.refuse(&stored::refusal(&id, &error));
         }
-        self.unloaded(&id);
+        self.unloaded(&id).await;
         caller.answer(method::ThreadDelete, &Empty {});
         self.announce(ServerNotification::ThreadDeleted(ThreadNotification { thread_id: id }));
     }
@@ -144,10 +144,14 @@ impl Shelf {
         self.announce(ServerNotification::ThreadNameUpdated(params));
     }
 
-    fn unloaded(&self, id: &SessionId) {
+    /// Everybody has heard of it when this returns.
+    async fn unloaded(&self, id: &SessionId) {
         if self.loaded.contains_key(id) {
             let params = ThreadStatusChangedNotification { thread_id: id.clone(), status: ThreadStatus::NotLoaded };
-            self.announce(ServerNotification::ThreadStatusChanged(params));
+            if let Some(server) = self.server.upgrade() {
+                // A server that is gone has nobody to tell.
+                let _ = server.send(Announce(ServerNotification::ThreadStatusChanged(params))).await;
+            }
         }
     }
 

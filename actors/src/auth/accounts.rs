@@ -93,6 +93,23 @@ impl Accounts {
         self.tell(Subscribe(Box::new(listener)));
     }
 
+    /// As [`subscribe`](Self::subscribe), also to keepers that take the place of one that crashed, and to the first one
+    /// where there is none yet. Goes on until it is dropped.
+    pub(crate) async fn follow<L>(&self, mut listener: impl FnMut() -> L)
+    where
+        L: FnMut(&AccountFact) -> bool + Send + 'static,
+    {
+        let mut keepers = self.keeper.subscribe();
+        loop {
+            let keeper = keepers.borrow_and_update().clone();
+            if let Some(keeper) = keeper {
+                keeper.do_send(Subscribe(Box::new(listener())));
+            }
+            // This one holds the other end.
+            let _ = keepers.changed().await;
+        }
+    }
+
     /// Waits until browsers have their pages: for a host that ends after a login.
     pub async fn pages_delivered(&self) {
         if let Ok(keeper) = self.keeper() {
@@ -125,5 +142,60 @@ impl Accounts {
 
     fn keeper(&self) -> Result<Addr<Keeper>, AccountsGone> {
         self.keeper.borrow().clone().ok_or(AccountsGone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{ConfigSources, load},
+        supervise::Lifeline,
+    };
+    use actix::{Actor, Context};
+    use std::time::Duration;
+    use tokio::sync::mpsc;
+
+    struct Parent;
+
+    impl Actor for Parent {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<ChildExited<KeeperId>> for Parent {
+        type Result = ();
+
+        fn handle(&mut self, _: ChildExited<KeeperId>, _: &mut Context<Self>) {}
+    }
+
+    #[actix_rt::test]
+    #[expect(clippy::disallowed_methods, reason = "nobody has to learn of this actor's end")]
+    async fn whoever_follows_hears_every_keeper() {
+        let home = tempfile::tempdir().unwrap();
+        let sources = ConfigSources { home: Some(home.path().to_owned()), ..ConfigSources::default() };
+        let accounts = Accounts::new(Arc::new(load(&sources).unwrap().config.login), Some(home.path()));
+        let (to, mut heard) = mpsc::unbounded_channel();
+        let followed = accounts.clone();
+        actix::spawn(async move {
+            let listener = || {
+                let to = to.clone();
+                move |fact: &AccountFact| to.send(format!("{fact:?}")).is_ok()
+            };
+            followed.follow(listener).await;
+        });
+        let (parent, line) = (Parent.start(), Lifeline::default());
+        // The first comes after its listener, the second in the place of the first.
+        for key in ["sk-1", "sk-2"] {
+            accounts.run_here(parent.downgrade().recipient(), line.tether());
+            tokio::task::yield_now().await;
+            let (answer, answered) = Answer::awaited();
+            accounts.start_login(NewLogin::ApiKey(key.into()), answer);
+            answered.await.unwrap().unwrap();
+            for expected in ["LoginCompleted", "Updated"] {
+                let fact = tokio::time::timeout(Duration::from_secs(60), heard.recv()).await.unwrap().unwrap();
+                assert!(fact.starts_with(expected), "{key}: {fact}");
+            }
+        }
+        assert!(heard.try_recv().is_err(), "told twice");
     }
 }

@@ -126,6 +126,8 @@ impl ThreadStore for FileThreads {
         Blobs::new(blob_directory(&original.path), false).share_with(&blob_directory(&path)).map_err(cannot_write())?;
         let mut journal = FileJournal::new(path.clone(), &self.manner);
         journal.append(&lines).map_err(cannot_write())?;
+        // After the directory is there.
+        gone(fs::copy(name_file(&original.path), name_file(&path)).map(drop)).map_err(cannot_write())?;
         opened(journal, &Found { path, archived: false }, FORKED, defaults)
     }
 

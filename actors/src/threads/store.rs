@@ -98,7 +98,7 @@ pub trait ThreadStore: fmt::Debug + Send + Sync {
     /// [`ThreadError::Locked`] if someone else has it open, and all the others.
     fn open(&self, thread: &ThreadRef, defaults: &Defaults) -> Result<Opened, ThreadError>;
 
-    /// Starts `fork` with what `thread` held up to the bookmark, or all of it.
+    /// Starts `fork` with what `thread` held up to the bookmark, or all of it, and with its name.
     ///
     /// # Errors
     /// [`ThreadError::Invalid`] if the bookmark is not there, and all the others.

@@ -8,5 +8,5 @@ mod turn;
 
 pub use self::{
     history::turns,
-    thread::{Said, Surface, TurnKind},
+    thread::{Said, Surface, TurnKind, last_usage},
 };

@@ -18,7 +18,8 @@ use crate::{
     wire::{
         decision::ReviewDecision,
         event::{
-            ApplyPatchApprovalRequest, EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ItemEvent,
+            ApplyPatchApprovalRequest, Event, EventMsg, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd,
+            ItemEvent,
         },
         file_change::FileChange,
         item::TurnItem,
@@ -611,6 +612,20 @@ fn id_of(item: &TurnItem) -> &ItemId {
         | TurnItem::Reasoning { id, .. }
         | TurnItem::WebSearch { id, .. } => id,
     }
+}
+
+/// The tokens of a thread as the last of these events that counts them says.
+#[must_use]
+pub fn last_usage(thread: &SessionId, events: &[Event]) -> Option<ServerNotification> {
+    let (turn, info) = events.iter().rev().find_map(|event| match &event.msg {
+        EventMsg::TokenCount { info: Some(info), .. } => Some((&event.id, info)),
+        _ => None,
+    })?;
+    Some(ServerNotification::ThreadTokenUsageUpdated(ThreadTokenUsageUpdatedNotification {
+        thread_id: thread.clone(),
+        turn_id: turn.clone(),
+        token_usage: token_usage(info),
+    }))
 }
 
 fn token_usage(info: &TokenUsageInfo) -> ThreadTokenUsage {

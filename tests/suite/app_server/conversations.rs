@@ -35,6 +35,9 @@ struct Names {
 
 impl Names {
     fn learn(&mut self, answer: &Value) {
+        if let Some(cursor) = answer["result"]["nextCursor"].as_str() {
+            self.known.insert("$cursor".to_owned(), cursor.to_owned());
+        }
         let mut name = |kind: &str, count: &mut usize, id: &Value| {
             let Some(id) = id.as_str().filter(|id| !self.known.values().any(|known| known == id)) else {
                 return;
@@ -90,9 +93,15 @@ fn differences(message: &Value, expected: &Value) -> Vec<String> {
 }
 
 /// Plays the client's part. Messages that the golden file does not have may come in between.
-async fn play(mut client: Client, name: &str) {
+async fn play(client: Client, name: &str) {
+    play_with(client, name, &[]).await;
+}
+
+/// As [`play`], where the golden file has names for what is known before.
+async fn play_with(mut client: Client, name: &str, known: &[(&str, &str)]) {
     let mut names = Names::default();
     names.known.insert("$cwd".to_owned(), client.workspace.path().display().to_string());
+    names.known.extend(known.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     for step in steps(name) {
         let expected = match step {
             Step::Send(message) => {
@@ -195,4 +204,30 @@ async fn an_answer_has_the_form_that_was_asked_for() {
     let format = server.request(1).await.body["text"]["format"].clone();
     assert_eq!((&format["type"], &format["strict"], &format["schema"]), (&json!("json_schema"), &json!(true), &schema));
     assert!(server.request(2).await.body["text"]["format"].is_null());
+}
+
+#[tokio::test]
+async fn accounts_and_what_is_configured_are_told() {
+    check("account", [], "'danger-full-access'").await;
+}
+
+/// Without the notifications that the golden conversation has between `thread/resume` and its answer: the specification
+/// wants none.
+#[tokio::test]
+async fn threads_are_resumed_listed_and_put_away() {
+    let recalls = ["I ", "see ", "2 ", "user ", "messages; ", "first ", "keyword ", "SAY_HELLO"];
+    let recalls = Response::of("resp_3").says(&recalls).completed();
+    let server = ModelServer::start([hello("resp_1"), hello("resp_2"), hello("resp_2"), recalls]).await;
+    let setup = || Setup::with(&server).setting("sandbox_mode", "'danger-full-access'");
+    let mut before = setup().serve();
+    before.initialize().await;
+    let mut threads = Vec::new();
+    for words in ["SAY_HELLO please", "SLOW_TEXT please", "SLOW_TEXT please"] {
+        let thread = before.start_thread(json!({})).await["thread"]["id"].as_str().unwrap().to_owned();
+        let turn = before.say(&thread, words).await;
+        before.until_the_end_of(&turn).await;
+        threads.push(thread);
+    }
+    let client = setup().in_place_of(before.leaves().await).serve();
+    play_with(client, "resume_list_archive", &[("$older", &threads[0])]).await;
 }

@@ -9,7 +9,7 @@ use crate::{
     app_server::{
         AppServer,
         caller::Caller,
-        messages::{ThreadOver, ThreadReady},
+        messages::{LimitsTold, ThreadOver, ThreadReady},
         settings::ThreadSettings,
         stored, unix_millis,
     },
@@ -20,7 +20,7 @@ use crate::{
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WeakAddr, WrapFuture};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
-    surface::{Said, Surface, TurnKind},
+    surface::{Said, Surface, TurnKind, last_usage},
     wire::{
         decision::ReviewDecision,
         event::EventMsg,
@@ -184,6 +184,8 @@ impl LoadedThread {
                 let turns = if params.exclude_turns { Vec::new() } else { turns };
                 let shown = Thread { turns, ..self.shown() };
                 caller.answer(method::ThreadFork, &shown::session(shown, &self.settings));
+                let usage = last_usage(&self.facts.id, &thread.events);
+                self.tell(usage.map(Said::Notify).into_iter().collect(), None);
                 self.tell_started();
             }
         }
@@ -248,6 +250,11 @@ impl LoadedThread {
                 self.facts.updated_at = unix_millis();
                 // What was submitted before this turn is settled.
                 self.added.retain(|_, added| added.turn == *id);
+            }
+            EventMsg::TokenCount { rate_limits: Some(limits), .. } => {
+                if let Some(server) = self.server.upgrade() {
+                    server.do_send(LimitsTold(*limits));
+                }
             }
             EventMsg::Error { .. } if self.was_not_heard(id, context) => return,
             _ => {}

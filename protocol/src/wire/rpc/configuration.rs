@@ -22,10 +22,16 @@ wire! {
         pub model: String,
         /// Not known to llmx.
         pub upgrade: Null,
+        /// Not known to llmx.
+        pub upgrade_info: Null,
+        /// Not known to llmx.
+        pub availability_nux: Null,
         /// Its name for people.
         pub display_name: String,
         /// For a person.
         pub description: String,
+        /// Not known to llmx.
+        pub model_specialty: Null,
         /// Whether lists leave it out.
         pub hidden: bool,
         /// The efforts that it can be asked for.
@@ -36,6 +42,16 @@ wire! {
         pub input_modalities: Vec<String>,
         /// Not known to llmx.
         pub supports_personality: bool,
+        /// Not known to llmx.
+        pub multi_agent_version: Null,
+        /// Not known to llmx: none.
+        pub additional_speed_tiers: Vec<String>,
+        /// Not known to llmx: none.
+        pub service_tiers: Vec<Value>,
+        /// Not known to llmx.
+        pub default_service_tier: Null,
+        /// Not known to llmx.
+        pub available_access_programs: Null,
         /// Whether threads that name none have it.
         pub is_default: bool,
     }
