@@ -8,8 +8,12 @@ use llmx_protocol::wire::{
     policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy},
     rpc::{policy::SandboxMode, thread::ThreadStartParams, turn::TurnStartParams},
 };
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// What the next turn of a thread runs under.
 #[derive(Clone, Debug)]
@@ -17,6 +21,8 @@ pub(crate) struct ThreadSettings {
     pub(crate) cwd: PathBuf,
     pub(crate) model: String,
     pub(crate) provider: String,
+    /// The provider itself, where only the client's own configuration knows it. May hold a key.
+    pub(crate) provider_record: Option<ProviderRecord>,
     pub(crate) approval_policy: AskForApproval,
     pub(crate) sandbox_policy: SandboxPolicy,
     pub(crate) effort: Option<ReasoningEffort>,
@@ -29,6 +35,7 @@ impl ThreadSettings {
     /// # Errors
     /// What is wrong with either, in a sentence.
     pub(crate) fn derive(sources: &ConfigSources, cwd: &Path, params: &ThreadStartParams) -> Result<Self, String> {
+        let without = sources;
         let mut sources = sources.clone();
         let set = params.config.iter().flatten().filter(|(_, value)| !value.is_null());
         let keys = set.map(|(key, value)| format!("{key}={}", toml_text(value)));
@@ -36,7 +43,11 @@ impl ThreadSettings {
         sources.overrides.extend(params.sandbox.map(|mode| format!("sandbox_mode=\"{}\"", word(mode))));
         sources.overrides.extend(params.model_provider.iter().map(|id| format!("model_provider={}", quoted(id))));
         let config = load(&sources).map_err(|error| error.to_string())?.config;
-        Ok(Self::of(config, cwd, params))
+        let record = params.config.as_ref().and_then(|given| provider_record(given, &config.model_provider));
+        // One that the engine knows it finds by its id.
+        let is_known = |id: &String| load(without).is_ok_and(|loaded| loaded.config.providers.contains_key(id));
+        let record = record.filter(|_| !is_known(&config.model_provider));
+        Ok(Self { provider_record: record, ..Self::of(config, cwd, params) })
     }
 
     fn of(config: Config, cwd: &Path, params: &ThreadStartParams) -> Self {
@@ -44,6 +55,7 @@ impl ThreadSettings {
             cwd: params.cwd.as_ref().map_or_else(|| cwd.to_owned(), |given| cwd.join(given)),
             model: params.model.clone().unwrap_or(config.model),
             provider: config.model_provider,
+            provider_record: None,
             approval_policy: params.approval_policy.unwrap_or(config.approval_policy),
             sandbox_policy: config.sandbox_policy,
             effort: config.model_reasoning_effort,
@@ -57,7 +69,8 @@ impl ThreadSettings {
         Self {
             cwd: if params.cwd.is_some() { now.cwd } else { recorded.cwd.clone() },
             model: if params.model.is_some() { now.model } else { recorded.model.clone() },
-            provider: recorded.provider.id.clone(),
+            provider: recorded_provider(recorded),
+            provider_record: None,
             approval_policy: params.approval_policy.unwrap_or(recorded.approval_policy),
             sandbox_policy: if params.sandbox.is_some() { now.sandbox_policy } else { recorded.sandbox_policy.clone() },
             effort: recorded.effort,
@@ -71,6 +84,7 @@ impl ThreadSettings {
             cwd: Some(self.cwd.clone()),
             model: Some(self.model.clone()),
             model_provider: Some(self.provider.clone()),
+            provider: self.provider_record.as_ref().map(|record| Value::Object(record.0.clone())),
             approval_policy: Some(self.approval_policy),
             sandbox_policy: Some(self.sandbox_policy.clone()),
             model_reasoning_effort: self.effort,
@@ -92,6 +106,7 @@ impl ThreadSettings {
             effort: turn.effort.or(now.effort),
             summary: turn.summary.unwrap_or(now.summary),
             provider: now.provider,
+            provider_record: now.provider_record,
         }
     }
 
@@ -109,6 +124,43 @@ impl ThreadSettings {
             final_output_json_schema: schema,
         }))
     }
+}
+
+/// Its id, or the name of one that came with the thread.
+fn recorded_provider(recorded: &Settings) -> String {
+    let name = recorded.provider.record.as_ref().and_then(|record| record["name"].as_str());
+    name.filter(|_| recorded.provider.id.is_empty()).unwrap_or(&recorded.provider.id).to_owned()
+}
+
+/// A provider as `[model_providers.<id>]` would have it. Does not print what it holds.
+#[derive(Clone)]
+pub(crate) struct ProviderRecord(Map<String, Value>);
+
+impl fmt::Debug for ProviderRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProviderRecord")
+    }
+}
+
+/// What these keys, nested or dotted, say of the provider of this id.
+fn provider_record(config: &BTreeMap<String, Value>, id: &str) -> Option<ProviderRecord> {
+    let mut record = Map::new();
+    for (key, value) in config {
+        let mut at = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
+        if let Some((table, rest)) = key.split_once('.').filter(|(table, _)| *table == "model_providers") {
+            let (provider, member) = rest.split_once('.').map_or((rest, None), |(id, member)| (id, Some(member)));
+            let provided = member.map_or_else(|| value.clone(), |member| json!({member: value}));
+            at = json!({table: {provider: provided}});
+        }
+        if let Value::Object(members) = at["model_providers"][id].take() {
+            record.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+    }
+    if record.is_empty() {
+        return None;
+    }
+    record.entry("name").or_insert_with(|| id.into());
+    Some(ProviderRecord(record))
 }
 
 fn word(mode: SandboxMode) -> &'static str {
@@ -143,7 +195,20 @@ fn toml_text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn a_provider_is_read_nested_and_dotted() {
+        let check = |config: Value, expected: Value| {
+            let config: BTreeMap<String, Value> = serde_json::from_value(config).unwrap();
+            let record = provider_record(&config, "a").map(|record| Value::Object(record.0));
+            assert_eq!(record.unwrap_or_default(), expected, "{config:?}");
+        };
+        let url = json!({"name": "a", "base_url": "u"});
+        check(json!({"model_providers": {"a": {"base_url": "u"}, "b": {}}}), url.clone());
+        check(json!({"model_providers.a": {"base_url": "u", "env_key": null}}), url.clone());
+        check(json!({"model_providers.a.base_url": "u", "model": "m"}), url);
+        check(json!({"model_providers": {"b": {"base_url": "u"}}, "model_providers.c.name": "x"}), Value::Null);
+    }
 
     #[test]
     fn json_becomes_toml() {

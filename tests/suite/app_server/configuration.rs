@@ -1,6 +1,6 @@
 //! What clients may know of the configuration.
 
-use llmx_tests::world::{Client, ModelServer, Setup};
+use llmx_tests::world::{Client, ModelServer, Response, Setup};
 use serde_json::{Value, json};
 
 async fn client() -> Client {
@@ -77,5 +77,34 @@ async fn what_llmx_does_not_have_is_an_empty_list() {
         let refused = client.refused(method, Value::Null).await;
         assert_eq!(refused, json!({"code": -32601, "message": format!("Method not found: {method}")}));
     }
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn a_thread_has_a_provider_of_its_own() {
+    let configured = ModelServer::start([]).await;
+    let said = |id: &str| Response::of(id).says(&["Well."]).completed();
+    let own = ModelServer::start([said("resp_1"), said("resp_2")]).await;
+    let setup = || Setup::with(&configured);
+    let mut client = setup().serve();
+    client.initialize().await;
+    let provider = json!({"name": "mine", "base_url": own.url(), "wire_api": "responses"});
+    let config = json!({"model_providers": {"mine": provider}});
+    let started = client.start_thread(json!({"modelProvider": "mine", "model": "its", "config": config})).await;
+    assert_eq!((&started["modelProvider"], &started["model"]), (&json!("mine"), &json!("its")));
+    let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+    let turn = client.say(&thread, "hello").await;
+    client.until_the_end_of(&turn).await;
+    assert_eq!(own.request(1).await.conversation(), ["user: hello"]);
+    // It stays so when somebody else opens the thread.
+    let mut client = setup().in_place_of(client.leaves().await).serve();
+    client.initialize().await;
+    let resumed = client.call("thread/resume", json!({"threadId": thread})).await;
+    assert_eq!(resumed["modelProvider"], "mine");
+    let turn = client.say(&thread, "again").await;
+    client.until_the_end_of(&turn).await;
+    assert_eq!(own.request(2).await.body["model"], "its");
+    let unknown = client.refused("thread/start", json!({"modelProvider": "nobody"})).await;
+    assert_eq!(unknown["code"], -32600, "{unknown}");
     client.ends_with(0).await;
 }
