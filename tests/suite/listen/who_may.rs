@@ -140,3 +140,18 @@ async fn commands_do_not_see_the_token() {
     assert!(variables.contains("LLMX_HOME") && !variables.contains(TOKEN), "{variables}");
     assert!(!fs::read_to_string(server.home().join("stderr")).unwrap().contains(TOKEN));
 }
+
+/// A command with a network could allow itself what it likes by the socket of its own engine.
+#[tokio::test]
+async fn commands_do_not_find_the_socket() {
+    let model = ModelServer::start([]).await;
+    let server = Setup::with(&model).listen("app-server", "unix://s").await;
+    let mut client = server.client().await;
+    let (path, cwd) = (server.home().join("s"), client.workspace.path().to_owned());
+    let mut is_there = async |policy: Value| {
+        let params = json!({"command": ["test", "-S", path], "cwd": cwd, "sandboxPolicy": policy});
+        client.call("command/exec", params).await["exitCode"] == 0
+    };
+    assert!(is_there(json!({"type": "dangerFullAccess"})).await);
+    assert!(!is_there(json!({"type": "workspaceWrite", "networkAccess": true})).await);
+}
