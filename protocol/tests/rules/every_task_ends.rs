@@ -2,11 +2,14 @@
 //! person, and a session that is to end has ended.
 
 use crate::{
-    script::{Farewell, Say, Step, any_script},
+    script::{Answer, Call, Ending, Farewell, From, Name, Said, Say, Script, Step, any_script},
     trace::Seen,
     world,
 };
-use llmx_protocol::wire::event::EventMsg;
+use llmx_protocol::wire::{
+    event::EventMsg,
+    policy::{AskForApproval, SandboxPolicy},
+};
 use proptest::prelude::*;
 use std::{collections::HashMap, time::Duration};
 
@@ -26,7 +29,7 @@ proptest! {
     }
 
     #[test]
-    fn a_question_is_given_up_when_its_time_has_passed_and_not_before(mut script in any_script(), limited: bool) {
+    fn a_question_is_given_up_when_its_time_has_passed_and_not_before(mut script in script_of_questions(), limited: bool) {
         script.setup.approval_timeout = limited.then_some(Duration::from_secs(30));
         let trace = world::run(&script);
         let mut asked_at = HashMap::new();
@@ -46,6 +49,14 @@ proptest! {
     }
 
     #[test]
+    fn a_question_without_a_deadline_waits(mut script in script_of_questions()) {
+        script.setup.approval_timeout = None;
+        script.steps.truncate(1);
+        script.afterwards.clear();
+        prop_assert_eq!(world::run(&script).close.open_questions, 1);
+    }
+
+    #[test]
     fn a_session_that_is_to_end_ends(mut script in any_script(), leaves: bool) {
         script.farewell = if leaves { Farewell::Leave } else { Farewell::NoMoreInput };
         let trace = world::run(&script);
@@ -54,7 +65,7 @@ proptest! {
 
     #[test]
     fn shutdown_is_the_last_word(mut script in any_script()) {
-        script.steps.push(Step::Say { say: Say::Shutdown, id: crate::script::Name::Fresh });
+        script.steps.push(Step::Say { say: Say::Shutdown, id: Name::Fresh });
         script.setup.configured = true;
         let trace = world::run(&script);
         let crashed = trace.seen.iter().any(|s| matches!(s, Seen::Crash(crate::script::Who::Session)));
@@ -74,6 +85,22 @@ proptest! {
             prop_assert!(task.terminal_at().is_some(), "{:?}", task.task);
         }
     }
+}
+
+/// A task whose first call waits for a person, and a UI that says no more.
+fn script_of_questions() -> impl Strategy<Value = Script> {
+    any_script().prop_map(|mut script| {
+        script.setup.configured = true;
+        script.setup.approval = AskForApproval::Untrusted;
+        script.setup.sandbox = SandboxPolicy::DangerFullAccess;
+        script.farewell = Farewell::Stays;
+        script.steps.retain(|step| !matches!(step, Step::Say { .. }));
+        script.steps.insert(0, Step::Say { say: Say::UserInput { from: From::TheEnd }, id: Name::Fresh });
+        let call = Said::Call { call: Call::OtherPlain, repeats_an_id: false };
+        let ending = Ending::Completed { named: true, incomplete: false, again: 0 };
+        script.answers.insert(0, Answer { items: vec![call], ending });
+        script
+    })
 }
 
 fn nobody_answered(msg: &EventMsg) -> bool {
