@@ -4,16 +4,32 @@ mod normal_form;
 
 use crate::ids::CallId;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 /// One entry of the conversation: what the user said, what the model answered, a call or its output.
 ///
 /// It is kept as the JSON text that goes back to the server, made once, so that a request copies bytes and a journal
 /// stores the same bytes. Clones share everything.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ResponseItem {
     json: Arc<str>,
-    body: Arc<ItemBody>,
+    parsed: Arc<Parsed>,
+}
+
+#[derive(Debug)]
+struct Parsed {
+    body: ItemBody,
+    /// See [`ResponseItem::sole_text`].
+    sole_text: OnceLock<Option<Range<usize>>>,
+}
+
+impl PartialEq for ResponseItem {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json && self.parsed.body == other.parsed.body
+    }
 }
 
 /// What an entry means to the engine.
@@ -157,7 +173,7 @@ impl ResponseItem {
     }
 
     fn new(item: &Value, body: ItemBody) -> Self {
-        Self { json: item.to_string().into(), body: Arc::new(body) }
+        Self { json: item.to_string().into(), parsed: Arc::new(Parsed { body, sole_text: OnceLock::new() }) }
     }
 
     /// The item as JSON text: an input item for the server, a line for the journal.
@@ -178,7 +194,18 @@ impl ResponseItem {
     /// What the item means.
     #[must_use]
     pub fn body(&self) -> &ItemBody {
-        &self.body
+        &self.parsed.body
+    }
+
+    /// The one text that a message or an output consists of, as it stands between the quotes in the item's JSON.
+    /// `find` looks for it there, once for all clones: each request to a Chat server needs it again.
+    pub(super) fn sole_text<'i>(&'i self, find: impl FnOnce(&'i str) -> Option<&'i str>) -> Option<&'i str> {
+        let span = self.parsed.sole_text.get_or_init(|| {
+            let text = find(&self.json)?;
+            let start = text.as_ptr().addr().checked_sub(self.json.as_ptr().addr())?;
+            Some(start..start + text.len())
+        });
+        self.json.get(span.clone()?)
     }
 
     /// Whether it is a message of the model in which nothing is said. Some servers open one beside every call.

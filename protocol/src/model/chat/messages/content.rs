@@ -80,7 +80,21 @@ fn between_quotes(text: &str) -> Option<&str> {
 impl<'i> Content<'i> {
     /// Of a message or an output; of other items nothing.
     pub(super) fn of(item: &'i ResponseItem) -> Self {
-        let RawItem { content, output } = serde_json::from_str(item.json()).unwrap_or_default();
+        match item.sole_text(|json| Self::read(json).sole_text()) {
+            Some(text) => Self(vec![Part::Text(text)]),
+            None => Self::read(item.json()),
+        }
+    }
+
+    fn sole_text(&self) -> Option<&'i str> {
+        match self.0[..] {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    fn read(json: &'i str) -> Self {
+        let RawItem { content, output } = serde_json::from_str(json).unwrap_or_default();
         let Some(said) = content.or(output) else {
             return Self::default();
         };
@@ -111,13 +125,23 @@ impl<'i> Content<'i> {
         self.images().next().is_some()
     }
 
+    /// All text, as a JSON string behind `json`.
+    pub(super) fn write_text(&self, json: &mut String) {
+        json.push('"');
+        for (at, text) in self.0.iter().filter_map(Part::text).enumerate() {
+            json.push_str(if at == 0 { "" } else { "\\n" });
+            json.push_str(text);
+        }
+        json.push('"');
+    }
+
     /// As `content` of a message: a string, which every server takes, or parts where there is an image.
-    pub(super) fn json(&self) -> String {
+    pub(super) fn write(&self, json: &mut String) {
         if !self.has_image() {
-            return self.text().quoted();
+            return self.write_text(json);
         }
         let parts: Vec<_> = self.0.iter().filter(|part| !part.is_blank()).map(Part::json).collect();
-        format!("[{}]", parts.join(","))
+        json.extend(["[", &parts.join(","), "]"]);
     }
 }
 

@@ -64,7 +64,7 @@ impl Messages<'_, '_> {
             content.add_paragraph(&Content::of(item).text());
         }
         if !content.is_empty() {
-            self.said("system", &content.quoted());
+            self.said("system", |json| json.push_str(&content.quoted()));
         }
     }
 
@@ -78,7 +78,7 @@ impl Messages<'_, '_> {
                 self.end_turn(at);
                 let content = Content::of(item);
                 if !text.trim().is_empty() || content.has_image() {
-                    self.said(if role == "user" { "user" } else { "system" }, &content.json());
+                    self.said(if role == "user" { "user" } else { "system" }, |json| content.write(json));
                 }
             }
             ItemBody::WebSearchCall { .. } | ItemBody::Other => {}
@@ -100,26 +100,30 @@ impl Messages<'_, '_> {
             return;
         }
         turn.answer_from(&self.conversation[at..]);
-        self.push(&turn.message());
-        for output in turn.outputs() {
-            self.push(&output);
+        self.next().push_str(&turn.message());
+        for call in turn.calls() {
+            call.write_answer(self.next());
         }
         let images: Vec<_> = turn.images().into_iter().map(image_part).collect();
         if !images.is_empty() {
-            self.said("user", &format!("[{}]", images.join(",")));
+            self.said("user", |json| json.extend(["[", &images.join(","), "]"]));
         }
     }
 
-    fn said(&mut self, role: &str, content: &str) {
-        self.push(&format!(r#"{{"role":"{role}","content":{content}}}"#));
+    fn said(&mut self, role: &str, write_content: impl FnOnce(&mut String)) {
+        let json = self.next();
+        json.extend([r#"{"role":""#, role, r#"","content":"#]);
+        write_content(json);
+        json.push('}');
     }
 
-    fn push(&mut self, message: &str) {
+    /// Where the next message is to be written.
+    fn next(&mut self) -> &mut String {
         if self.count > 0 {
             self.json.push(',');
         }
         self.count += 1;
-        self.json.push_str(message);
+        self.json
     }
 
     /// The last message is an object that was just closed.

@@ -6,7 +6,11 @@ use std::collections::HashSet;
 
 fn messages(instructions: &str, items: &[ResponseItem]) -> Vec<Value> {
     let mut text = String::new();
-    write(instructions, &items.iter().collect::<Vec<_>>(), false, &mut text);
+    let items: Vec<_> = items.iter().collect();
+    write(instructions, &items, false, &mut text);
+    let mut again = String::new();
+    write(instructions, &items, false, &mut again);
+    assert_eq!(again, text, "what is known of the items by now");
     serde_json::from_str(&text).unwrap()
 }
 

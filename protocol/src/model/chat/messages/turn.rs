@@ -19,7 +19,7 @@ pub(super) struct AssistantTurn<'i> {
 }
 
 #[derive(Debug)]
-struct Call<'i> {
+pub(super) struct Call<'i> {
     id: &'i CallId,
     /// The id, made unique within the message.
     sent_id: String,
@@ -139,9 +139,9 @@ impl<'i> AssistantTurn<'i> {
         message.close()
     }
 
-    /// The messages that answer the calls, in their order.
-    pub(super) fn outputs(&self) -> impl Iterator<Item = String> {
-        self.calls.iter().map(Call::answer)
+    /// In the order in which they were made.
+    pub(super) fn calls(&self) -> &[Call<'i>] {
+        &self.calls
     }
 
     /// The images in the calls' outputs: a tool's message may only hold text.
@@ -151,13 +151,14 @@ impl<'i> AssistantTurn<'i> {
 }
 
 impl Call<'_> {
-    fn answer(&self) -> String {
-        let mut message = OpenObject::new();
-        message.member("role", &"tool".into());
-        message.member("tool_call_id", &self.sent_id.as_str().into());
-        let content = self.output.as_ref().map_or_else(|| quoted(ABORTED), |output| output.text().quoted());
-        message.raw_member("content", &content);
-        message.close()
+    /// The message that answers it, behind `json`.
+    pub(super) fn write_answer(&self, json: &mut String) {
+        json.extend([r#"{"role":"tool","tool_call_id":"#, &quoted(&self.sent_id), r#","content":"#]);
+        match &self.output {
+            Some(output) => output.write_text(json),
+            None => json.push_str(&quoted(ABORTED)),
+        }
+        json.push('}');
     }
 }
 
