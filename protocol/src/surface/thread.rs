@@ -23,8 +23,8 @@ use crate::{
             Millis, ServerNotification, ServerRequest, account,
             item::ThreadItem,
             thread::{
-                ActiveFlag, DeprecationNoticeNotification, ThreadNotification, ThreadStatus,
-                ThreadStatusChangedNotification, ThreadTokenUsage, ThreadTokenUsageUpdatedNotification,
+                ActiveFlag, ContextCompactedNotification, DeprecationNoticeNotification, ThreadNotification,
+                ThreadStatus, ThreadStatusChangedNotification, ThreadTokenUsage, ThreadTokenUsageUpdatedNotification,
                 TokenUsageBreakdown, WarningNotification,
             },
             turn::{
@@ -75,6 +75,8 @@ pub struct Surface {
     asked: BTreeSet<SubmissionId>,
     /// The last turn that was asked for, as long as it listens to its user.
     listening: Option<SubmissionId>,
+    /// The last turn that was asked for to make room.
+    compacting: Option<SubmissionId>,
     /// Oldest first.
     questions: Vec<Question>,
 }
@@ -83,12 +85,15 @@ impl Surface {
     /// Of a thread that does nothing.
     #[must_use]
     pub fn new(thread: SessionId) -> Self {
-        Self { thread, turn: None, asked: BTreeSet::new(), listening: None, questions: Vec::new() }
+        Self { thread, turn: None, asked: BTreeSet::new(), listening: None, compacting: None, questions: Vec::new() }
     }
 
     /// A turn of this id is about to be submitted.
     pub fn expect(&mut self, turn: SubmissionId, kind: TurnKind) {
         self.listening = (kind == TurnKind::Conversation).then(|| turn.clone());
+        if kind == TurnKind::Compaction {
+            self.compacting = Some(turn.clone());
+        }
         self.asked.insert(turn);
     }
 
@@ -256,6 +261,10 @@ impl Surface {
         out: &mut Vec<Said>,
     ) {
         self.interrupted(&turn.id);
+        if self.compacting.take_if(|compacting| *compacting == turn.id).is_some() && status == TurnStatus::Completed {
+            let params = ContextCompactedNotification { thread_id: self.thread.clone(), turn_id: turn.id.clone() };
+            out.push(Said::Notify(ServerNotification::ContextCompacted(params)));
+        }
         out.push(Said::Notify(ServerNotification::TurnCompleted(TurnCompletedNotification {
             thread_id: self.thread.clone(),
             turn: turn.ended(status, error, now),
@@ -453,6 +462,24 @@ mod tests {
             listeners.push(surface.listening().map_or("-", SubmissionId::as_str).to_owned());
         }
         assert_eq!(listeners.join(" "), expected, "{script}");
+    }
+
+    #[test]
+    fn a_conversation_that_was_summed_up_is_told_before_its_turn_is_over() {
+        let mut surface = Surface::new("t".into());
+        let mut told = |id: &str, end: Value| {
+            surface.expect(id.into(), TurnKind::Compaction);
+            let mut said = Vec::new();
+            for event in [json!({"type": "task_started", "model_context_window": null}), end] {
+                surface.apply(&id.into(), &serde_json::from_value(event).unwrap(), 0, &mut said);
+            }
+            let methods = said.iter().map(|said| if let Said::Notify(note) = said { note.method() } else { "" });
+            methods.skip_while(|method| *method != "turn/started").skip(1).collect::<Vec<_>>().join(" ")
+        };
+        let done = json!({"type": "task_complete", "last_agent_message": null});
+        assert_eq!(told("a", done), "thread/status/changed thread/compacted turn/completed");
+        let failed = json!({"type": "error", "message": "why"});
+        assert_eq!(told("b", failed), "error thread/status/changed turn/completed");
     }
 
     #[test]

@@ -48,6 +48,8 @@ notifications! {
     ThreadUnarchived = "thread/unarchived" (thread::ThreadNotification);
     /// A thread was forgotten.
     ThreadDeleted = "thread/deleted" (thread::ThreadNotification);
+    /// A conversation was summed up, as a client wanted.
+    ContextCompacted = "thread/compacted" (thread::ContextCompactedNotification);
     /// A thread has another name.
     ThreadNameUpdated = "thread/name/updated" (thread::ThreadNameUpdatedNotification);
     /// Tokens used so far.

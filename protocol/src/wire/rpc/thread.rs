@@ -225,6 +225,14 @@ wire! {
         pub token_usage: ThreadTokenUsage,
     }
 
+    /// Params of `thread/compacted`.
+    pub struct ContextCompactedNotification {
+        /// Where.
+        pub thread_id: SessionId,
+        /// The turn that did it.
+        pub turn_id: SubmissionId,
+    }
+
     /// Params of `warning`.
     pub struct WarningNotification {
         /// Where, if anywhere.
