@@ -3,6 +3,7 @@
 use super::stored::StoredLogin;
 use rustix::fs::{FlockOperation, flock};
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
@@ -35,6 +36,16 @@ pub(super) enum AuthFileError {
 
 /// Its name in the llmx home.
 pub(crate) const AUTH_FILE: &str = "auth.json";
+
+/// Whether a file of this name in the llmx home is `auth.json`, its successor, a copy that an editor left, or its lock,
+/// which nobody may hold but llmx.
+pub(crate) fn holds_credentials(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let name = name.strip_prefix('.').unwrap_or(&name);
+    name.starts_with(AUTH_FILE) || name == LOCK_FILE
+}
+
+const LOCK_FILE: &str = "auth.lock";
 
 /// The file, which need not be there. Every method blocks.
 #[derive(Clone, Debug)]
@@ -120,7 +131,7 @@ impl AuthFile {
             .truncate(false)
             .mode(0o600)
             .custom_flags(no_follow())
-            .open(self.path.with_extension("lock"))
+            .open(self.path.with_file_name(LOCK_FILE))
             .map_err(|e| self.io(e))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock(file))),
@@ -156,7 +167,7 @@ impl AuthFile {
     }
 
     fn new_neighbour(&self, directory: &Path) -> Result<(PathBuf, File), AuthFileError> {
-        let path = directory.join(format!(".auth.json.{}", uuid::Uuid::now_v7()));
+        let path = directory.join(format!(".{AUTH_FILE}.{}", uuid::Uuid::now_v7()));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|e| self.io(e))?;
         // Whatever the umask took away or a default ACL added.
         file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(|e| self.io(e))?;

@@ -32,7 +32,7 @@ pub use self::{
     },
     vault::account_of,
 };
-pub(crate) use file::AUTH_FILE;
+pub(crate) use file::{AUTH_FILE, holds_credentials};
 
 use crate::config::ProviderInfo;
 use futures_util::future::LocalBoxFuture;

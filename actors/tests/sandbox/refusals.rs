@@ -71,6 +71,28 @@ fn what_cannot_be_protected_is_refused() {
     }
 }
 
+/// A command can put these in a directory that becomes a session's later: llmx must not wait for whoever left them.
+#[test]
+fn a_pipe_or_a_lock_that_is_lain_in_wait_is_refused() {
+    for &who in Who::everybody() {
+        for setup in [
+            "mkdir $WS/g; mkfifo $WS/g/commondir; echo 'gitdir: g' > $WS/.git",
+            "mkdir $WS/g; mkfifo $WS/p; ln -s ../p $WS/g/commondir; echo 'gitdir: g' > $WS/.git",
+        ] {
+            let ground = Ground::new(who);
+            ground.prepare(setup);
+            assert_refused(&ground.run(Policy::Workspace, "echo ran"), "it is no regular file");
+        }
+        let ground = Ground::new(who);
+        ground.prepare("mkdir $WS/.git; chmod 1755 $WS/.git");
+        let placeholder = std::fs::File::open(ground.at("ws/.git")).unwrap();
+        placeholder.lock().unwrap();
+        assert_refused(&ground.run(Policy::Workspace, "echo ran"), "cannot reserve");
+        drop(placeholder);
+        assert!(text(&ground.run(Policy::Workspace, "echo ran")).contains("ran"), "{who:?}");
+    }
+}
+
 #[test]
 fn this_machine_gives_the_whole_sandbox() {
     for &who in Who::everybody() {

@@ -1,6 +1,8 @@
 //! Keys: a command reads what is on the disk, but it is not handed what the engine knows.
 
 use crate::ground::{Ground, Policy, Who, text};
+use std::io::Read;
+use std::process::Stdio;
 
 /// Root may look into any process; an ordinary user's command not even without a sandbox.
 #[test]
@@ -58,5 +60,72 @@ fn what_llmx_logs_in_with_is_not_to_be_read() {
             let kept = std::fs::read_to_string(ground.at("home/.llmx/auth.json")).unwrap();
             assert_eq!(kept, "{\"tokens\":\"hunter2\"}", "{who:?}, {policy:?}");
         }
+    }
+}
+
+/// llmx renews its tokens, or somebody logs in, while a command waits for it.
+#[test]
+fn what_takes_the_place_of_the_credentials_is_not_to_be_read_either() {
+    let look = "echo ready; until test -e $OUT/go; do sleep 0.01; done; cat $LLMX_HOME/auth.json $LLMX_HOME/.auth.json.* \
+                $OUT/../home/.llmx/auth.json; cat $LLMX_HOME/config.toml";
+    for (before, change) in [
+        ("echo old > $LLMX_HOME/auth.json", "echo hunter2 > $LLMX_HOME/.auth.json.1"),
+        ("echo old > $LLMX_HOME/auth.json", "echo hunter2 > $LLMX_HOME/x; mv $LLMX_HOME/x $LLMX_HOME/auth.json"),
+        ("echo old > $LLMX_HOME/auth.json", "rm $LLMX_HOME/auth.json; echo hunter2 > $LLMX_HOME/auth.json"),
+        ("true", "echo hunter2 > $LLMX_HOME/auth.json"),
+    ] {
+        for &who in Who::everybody() {
+            for policy in [Policy::Full, Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline] {
+                let ground = Ground::new(who);
+                ground.prepare(&format!("{before}; echo '# seen' > $LLMX_HOME/config.toml"));
+                let mut command = ground.shell(policy, look);
+                let mut llmx = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+                let mut ready = [0; 6];
+                llmx.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+                ground.prepare(&format!("{change}; touch $OUT/go"));
+                let seen = text(&llmx.wait_with_output().unwrap());
+                assert_eq!(seen.contains("hunter2"), policy == Policy::Full, "{who:?}, {policy:?}, {change}: {seen}");
+                assert!(seen.contains("# seen"), "{who:?}, {policy:?}, {change}: {seen}");
+            }
+        }
+    }
+}
+
+/// Whoever holds the lock keeps llmx from renewing its tokens.
+#[test]
+fn the_lock_of_the_credentials_is_out_of_reach() {
+    for &who in Who::everybody() {
+        for policy in [Policy::Full, Policy::ReadOnly, Policy::Workspace] {
+            let ground = Ground::new(who);
+            ground.prepare(": > $LLMX_HOME/auth.lock");
+            let output = ground.run(policy, "flock -n $LLMX_HOME/auth.lock echo locked");
+            assert_eq!(text(&output).contains("locked\n"), policy == Policy::Full, "{who:?}, {policy:?}");
+        }
+    }
+}
+
+/// What else is in the home is seen as it is, and a workspace in there is one.
+#[test]
+fn the_rest_of_the_home_is_there() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare(
+            "cd $LLMX_HOME; echo k > auth.json; mkdir -p sessions/2026 work; echo text > sessions/2026/a; ln -s sessions/2026 now; \
+             mkfifo pipe",
+        );
+        let mut command = ground.llmx(Policy::Workspace);
+        command.arg("--cwd").arg(ground.at("home/.llmx/work"));
+        let script = "cat $LLMX_HOME/now/a; echo new > file; ls -A $LLMX_HOME; \
+                      echo x > $LLMX_HOME/y; echo x > $LLMX_HOME/sessions/2026/a; mkdir $LLMX_HOME/work/.git/x";
+        let output = command.args(["--", "sh", "-c", script]).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).starts_with("text\n"), "{who:?}: {}", text(&output));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).lines().skip(1).collect::<Vec<_>>(),
+            ["auth.json", "now", "sessions", "work"],
+            "{who:?}"
+        );
+        assert!(ground.at("home/.llmx/work/file").exists(), "{who:?}: {}", text(&output));
+        assert!(!ground.at("home/.llmx/y").exists() && !ground.at("home/.llmx/work/.git").exists(), "{who:?}");
+        assert_eq!(std::fs::read_to_string(ground.at("home/.llmx/sessions/2026/a")).unwrap(), "text\n", "{who:?}");
     }
 }

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// More than this is no pointer. A path has at most 4096 bytes.
@@ -77,8 +78,13 @@ pub(super) fn ways_out_of(directory: &Path) -> io::Result<Vec<Way>> {
 }
 
 fn read_pointer(path: &Path) -> io::Result<String> {
+    // A pipe in its place must not make llmx wait for somebody who writes.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut text = String::new();
-    fs::File::open(path)?.take(LONGEST_POINTER).read_to_string(&mut text)?;
+    file.take(LONGEST_POINTER).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -1,7 +1,7 @@
-//! Hides llmx's own credentials, and the sockets of other programs: whoever may connect to a container engine or a service manager runs anything
+//! Hides the sockets of other programs: whoever may connect to a container engine or a service manager runs anything
 //! outside. Neither a read-only mount nor Landlock before ABI 9 keeps a process from connecting.
 
-use super::mounts::{deny_file, hide_directory, hide_file};
+use super::mounts::{hide_directory, hide_file};
 use super::plan::Plan;
 use super::step::Step;
 use crate::executor::process::NotStarted;
@@ -55,11 +55,8 @@ pub(super) fn find(network: bool) -> BTreeSet<PathBuf> {
     found.iter().filter(|path| !is_covered(path)).cloned().collect()
 }
 
-/// Mounts over each of them, and over llmx's own credentials.
+/// Mounts over each of them.
 pub(super) fn lay(plan: &Plan) -> Result<(), NotStarted> {
-    if let Some(credentials) = &plan.credentials {
-        deny_file(credentials).step(format!("hide {}", credentials.display()))?;
-    }
     for path in &plan.masked {
         // Below a directory that became private, or gone since: then it cannot be reached either.
         let Ok(meta) = fs::symlink_metadata(path) else { continue };

@@ -8,7 +8,7 @@
 //!
 //! Everything is read, little is written: the session's roots under `workspace-write`, nothing under `read-only`. In
 //! each root `.git`, `.llmx` and `.agents` are read-only, also while they do not exist, and so is llmx's own home; what
-//! llmx is logged in with (`auth.json` in there, if it is there when the command starts) is not read either.
+//! llmx is logged in with (`auth.json` in there) is not read either, nor what takes its place meanwhile.
 //! The `.git` of a repository *within* a root, a submodule's checkout or a clone, is not protected, nor is a root that
 //! becomes a bare repository itself: commands create such repositories. Whoever wants one within protected makes it a
 //! root. Who makes a `.git` itself a root lets commands commit, and with that plant hooks.
@@ -32,6 +32,7 @@ mod init;
 mod masks;
 mod mounts;
 mod namespaces;
+mod own_home;
 mod path_rules;
 mod placeholder;
 mod plan;

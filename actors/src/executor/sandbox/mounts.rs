@@ -3,6 +3,7 @@
 //! Mounts are changed in place, in a mount namespace of the sandbox's own: nothing is mounted over `/`, so there is no
 //! old root to leave, and without capabilities nobody within can take a mount away.
 
+use super::own_home;
 use super::plan::{Cover, Plan};
 use super::step::Step;
 use crate::executor::process::NotStarted;
@@ -23,9 +24,6 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// An empty directory of the private `/dev`, laid over each that is to be hidden: one file system less to make for each.
 const NOTHING_IN_HERE: &str = "/dev/mqueue";
-
-/// A file of the private `/dev` that nobody may open, laid over each whose readers are to be told so.
-const NOT_TO_BE_READ: &str = "/dev/denied";
 
 /// What programs expect in `/dev` beside devices.
 const DEVICE_LINKS: [(&str, &str); 5] = [
@@ -60,12 +58,12 @@ pub(super) fn arrange(plan: &Plan, shared_memory: SharedMemory) -> Result<(), No
         let tree = if *cover == Cover::Root { roots.next() } else { None };
         lay(path, *cover, tree)?;
     }
-    devices.install(shared_memory)?;
+    devices.install(shared_memory, plan.llmx_home.as_deref())?;
     mount_proc()
 }
 
 /// No set-user-ID programs and no devices.
-const HARMLESS: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+pub(super) const HARMLESS: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// Copies of the roots as they are before everything becomes read-only: a mount below a root that is read-only for
 /// the user stays so.
@@ -83,7 +81,7 @@ fn lay(path: &Path, cover: Cover, root: Option<OwnedFd>) -> Result<(), NotStarte
 }
 
 /// A detached copy of what is mounted at and below a path.
-fn copy_of(path: &Path, attributes: u64) -> io::Result<OwnedFd> {
+pub(super) fn copy_of(path: &Path, attributes: u64) -> io::Result<OwnedFd> {
     let at = open_path(path)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
@@ -94,7 +92,7 @@ fn copy_of(path: &Path, attributes: u64) -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
-fn put(tree: &OwnedFd, path: &Path) -> io::Result<()> {
+pub(super) fn put(tree: &OwnedFd, path: &Path) -> io::Result<()> {
     let at = open_path(path)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(tree, c"", &at, c"", flags)?)
@@ -140,9 +138,10 @@ impl Devices {
 
     /// A `/dev` that nobody else sees. It is read-only once it is furnished: what a command writes there by mistake
     /// must fail, not vanish.
-    fn install(&self, shared_memory: SharedMemory) -> Result<(), NotStarted> {
+    fn install(&self, shared_memory: SharedMemory, llmx_home: Option<&Path>) -> Result<(), NotStarted> {
         mount_new("tmpfs", "/dev", MountFlags::NOSUID, Some(c"mode=755"))?;
         self.furnish().step("furnish /dev")?;
+        llmx_home.map(own_home::furnish).transpose().step("furnish llmx's home")?;
         mount_new(
             "devpts",
             "/dev/pts",
@@ -154,7 +153,8 @@ impl Devices {
             shared_memory.and_then(|tree| put(&tree, Path::new(SHARED_MEMORY))).step("mount /dev/shm")?;
         }
         let read_only = MountFlags::RDONLY | MountFlags::BIND | MountFlags::NOSUID | MountFlags::NOEXEC;
-        mount_remount("/dev", read_only, c"").step("make /dev read-only")
+        mount_remount("/dev", read_only, c"").step("make /dev read-only")?;
+        llmx_home.map(own_home::lay).transpose().step("mount llmx's home").map(drop)
     }
 
     fn furnish(&self) -> io::Result<()> {
@@ -167,8 +167,6 @@ impl Devices {
         }
         std::fs::create_dir("/dev/pts")?;
         std::fs::create_dir(NOTHING_IN_HERE)?;
-        std::fs::File::create(NOT_TO_BE_READ)?;
-        std::fs::set_permissions(NOT_TO_BE_READ, Permissions::from_mode(0o000))?;
         std::fs::create_dir(SHARED_MEMORY)?;
         std::fs::set_permissions(SHARED_MEMORY, Permissions::from_mode(0o1777))
     }
@@ -216,9 +214,4 @@ pub(super) fn hide_directory(path: &Path) -> io::Result<()> {
 /// `/dev/null` over a file that is to be hidden.
 pub(super) fn hide_file(path: &Path) -> io::Result<()> {
     put(&copy_of(Path::new("/dev/null"), libc::MOUNT_ATTR_RDONLY)?, path)
-}
-
-/// Over a file that nobody may read. Not `/dev/null`: it would seem to be empty, and take what is written to it.
-pub(super) fn deny_file(path: &Path) -> io::Result<()> {
-    put(&copy_of(Path::new(NOT_TO_BE_READ), libc::MOUNT_ATTR_RDONLY | HARMLESS)?, path)
 }

@@ -18,6 +18,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// `drwxr-xr-t`: nobody else makes such a directory, and everybody may lock it.
 const MODE: u32 = 0o1755;
@@ -25,8 +26,12 @@ const MODE: u32 = 0o1755;
 /// What the user's own `git init` leaves behind when it moved into a placeholder.
 const ADOPTED_MODE: u32 = 0o755;
 
-/// How often a placeholder may vanish between two looks before this is given up.
+/// How often a placeholder may vanish between two looks, or be in the hands of its last user, before this is given up.
 const MOST_TRIES: usize = 100;
+
+/// Who leaves a placeholder has an exclusive lock on it for some milliseconds. Anybody who can read it can lock it for
+/// as long as he likes; a start that waits for him would never end.
+const WHILE_IT_IS_TAKEN_AWAY: Duration = Duration::from_millis(10);
 
 /// How many placeholders may wait to be used again.
 const MOST_SPARE: usize = 16;
@@ -133,6 +138,7 @@ fn reserve(path: &Path, spare: &Spare) -> rustix::io::Result<Option<Placeholder>
             Ok(Some(lock)) => return Ok(Some(Placeholder { path: path.to_owned(), lock })),
             Ok(None) => return Ok(None),
             Err(Errno::NOENT) => {} // its last user just took it away
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(WHILE_IT_IS_TAKEN_AWAY), // or is about to
             Err(error) => return Err(error),
         }
     }
@@ -160,7 +166,7 @@ fn lock(path: &Path) -> rustix::io::Result<Option<OwnedFd>> {
     if !is_placeholder(&fstat(&directory)?) {
         return Ok(None);
     }
-    flock(&directory, FlockOperation::LockShared)?;
+    flock(&directory, FlockOperation::NonBlockingLockShared)?;
     // Between opening and locking it may have been taken away, and made anew by someone else.
     let (locked, named) = (fstat(&directory)?, rustix::fs::stat(path)?);
     if (locked.st_dev, locked.st_ino) != (named.st_dev, named.st_ino) {

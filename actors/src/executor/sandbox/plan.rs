@@ -4,7 +4,6 @@ use super::description::Sandbox;
 use super::git::{self, End, Way};
 use super::placeholder;
 use super::step::{Step, refused};
-use crate::auth::AUTH_FILE;
 use crate::executor::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,8 +37,8 @@ pub(super) struct Plan {
     pub(super) missing: Vec<PathBuf>,
     /// Sockets of other programs, and directories of such, to hide.
     pub(super) masked: BTreeSet<PathBuf>,
-    /// Where llmx's own credentials are: nobody within reads them.
-    pub(super) credentials: Option<PathBuf>,
+    /// llmx's own home, where there is one: nobody within reads its credentials.
+    pub(super) llmx_home: Option<PathBuf>,
 }
 
 impl Plan {
@@ -52,12 +51,12 @@ impl Plan {
         if let Some(home) = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok()) {
             builder.shield(home);
         }
-        let mut credentials = None;
+        let mut llmx_home = None;
         if let Some(home) = &sandbox.llmx_home {
             builder.guard_home(home)?;
-            credentials = fs::canonicalize(home.join(AUTH_FILE)).ok().filter(|file| file.is_file());
+            llmx_home = fs::canonicalize(home).ok();
         }
-        Ok(Self { credentials, ..builder.finish() })
+        Ok(Self { llmx_home, ..builder.finish() })
     }
 
     /// Once the missing names are reserved. A name that is missing still is one that the user may not create.
@@ -163,6 +162,9 @@ impl Builder<'_> {
         let home = missing.map_or_else(|| existing.clone(), |name| existing.join(name));
         if self.roots.contains(&home) {
             return Err(refused(format!("llmx's own home {} cannot be a writable root", home.display())));
+        }
+        if home == Path::new("/") || KERNELS.iter().any(|kernels| home.starts_with(kernels)) {
+            return Err(refused(format!("{} cannot be llmx's own home", home.display())));
         }
         if home == existing {
             self.shield(home);
