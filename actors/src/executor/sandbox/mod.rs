@@ -22,8 +22,9 @@
 //!
 //! What it does not keep from the command: reading any other file that the user may read; using up memory (but the kernel ends
 //! it first) or disk space and, as root before Linux 6.14, processes; hard links that are in a root already; a file that
-//! whoever started llmx opened for writing; and, with a network, sockets in the file system that were bound after the
-//! command began or moved to another directory.
+//! whoever started llmx opened for writing; locks on files that it can read; set-group-ID programs, because no filter can
+//! tell them from directories of a group; and, with a network, sockets in the file system that were bound after the
+//! command began, or under another name than they have now, or in another network namespace.
 
 mod capabilities;
 mod description;
