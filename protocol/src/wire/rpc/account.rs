@@ -1,5 +1,6 @@
 //! Whose the models are, and how much of them is left.
 
+use super::absent_if_null;
 use super::{Null, Seconds};
 use crate::ids::LoginId;
 use crate::wire::usage as v1;
@@ -100,6 +101,8 @@ optional_params! {
     /// Params of `account/read`.
     pub struct GetAccountParams {
         /// Whether tokens are to be renewed first.
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub refresh_token: bool,
     }
 }

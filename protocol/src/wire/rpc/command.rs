@@ -1,5 +1,6 @@
 //! Commands of the client's own.
 
+use super::absent_if_null;
 use super::policy::SandboxPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,25 +27,30 @@ wire! {
         #[serde(default)]
         pub timeout_ms: Option<u64>,
         /// Whether it may run for ever.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub disable_timeout: bool,
         /// Whether what it writes is told as it comes; the answer then has none of it.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub stream_stdout_stderr: bool,
         /// Whether it gets a terminal; then it streams and is written to, too.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub tty: bool,
         /// The size of its terminal; 24 lines of 80 characters without.
         #[serde(default)]
         pub size: Option<TerminalSize>,
         /// Whether it is to be written to; without that it has no standard input.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub stream_stdin: bool,
         /// How much of each stream is kept, in bytes.
         #[serde(default)]
         pub output_bytes_cap: Option<usize>,
         /// Whether all of it is passed on; of what is kept for the answer, 64 MiB of each stream.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub disable_output_cap: bool,
         /// Further variables; `null` takes one away.
         #[serde(default)]
@@ -76,7 +82,8 @@ wire! {
         #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
         pub delta_base64: Option<String>,
         /// Whether that is all.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub close_stdin: bool,
     }
 

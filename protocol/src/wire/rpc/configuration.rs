@@ -1,6 +1,7 @@
 //! What is configured: models, providers, settings.
 
 use super::Null;
+use super::absent_if_null;
 use crate::wire::policy::ReasoningEffort;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -127,12 +128,16 @@ optional_params! {
     /// Params of `config/read`.
     pub struct ConfigReadParams {
         /// Whether layers are wanted.
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub include_layers: bool,
     }
 
     /// Params of `skills/list`.
     pub struct SkillsListParams {
         /// Which directories.
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<Vec<PathBuf>>")]
         pub cwds: Vec<PathBuf>,
     }
 

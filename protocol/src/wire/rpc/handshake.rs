@@ -1,9 +1,13 @@
 //! `initialize`.
 
+use super::absent_if_null;
+
 optional_params! {
     /// What a client asks for beyond the ordinary.
     pub struct InitializeCapabilities {
         /// Methods that are not stable. llmx makes no difference.
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub experimental_api: bool,
         /// Notifications that it does not want.
         pub opt_out_notification_methods: Option<Vec<String>>,
@@ -19,7 +23,8 @@ wire! {
         #[serde(default)]
         pub title: Option<String>,
         /// Its version.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<String>")]
         pub version: String,
     }
 

@@ -50,7 +50,12 @@ pub use self::{
     server_requests::ServerRequest,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// For members that may be left out: to many clients `null` says the same.
+fn absent_if_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(member: D) -> Result<T, D::Error> {
+    Option::deserialize(member).map(Option::unwrap_or_default)
+}
 
 /// A member that is always `null`.
 pub type Null = ();
@@ -63,3 +68,27 @@ pub struct Empty {}
 pub type Millis = i64;
 /// A moment in seconds from the Unix epoch.
 pub type Seconds = i64;
+
+#[cfg(test)]
+mod tests {
+    use super::{account::GetAccountParams, command::CommandExecParams, thread::ThreadResumeParams};
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+    use std::fmt::Debug;
+
+    fn check<P: DeserializeOwned + PartialEq + Debug>(with: &Value, without: &Value) {
+        let read = |params: &Value| serde_json::from_value::<P>(params.clone()).unwrap();
+        assert_eq!(read(with), read(without), "{with}");
+    }
+
+    #[test]
+    fn a_member_that_is_null_is_as_good_as_absent() {
+        let policy = json!({"type": "workspaceWrite", "writableRoots": null, "networkAccess": null});
+        check::<CommandExecParams>(
+            &json!({"command": ["ls"], "tty": null, "streamStdin": null, "cwd": null, "sandboxPolicy": policy}),
+            &json!({"command": ["ls"], "sandboxPolicy": {"type": "workspaceWrite"}}),
+        );
+        check::<ThreadResumeParams>(&json!({"threadId": "t", "excludeTurns": null}), &json!({"threadId": "t"}));
+        check::<GetAccountParams>(&json!({"refreshToken": null}), &json!({}));
+    }
+}

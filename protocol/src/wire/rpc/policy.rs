@@ -1,5 +1,6 @@
 //! Sandbox policies in the two spellings of the app-server's wire.
 
+use super::absent_if_null;
 use crate::wire::policy::{self as v1};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,17 +56,17 @@ struct AnyPolicy {
     #[serde(rename = "type", alias = "mode")]
     #[schemars(extend("x-aliases" = ["mode"]))]
     kind: PolicyKind,
-    #[serde(default, alias = "writable_roots")]
-    #[schemars(extend("x-aliases" = ["writable_roots"]))]
+    #[serde(default, deserialize_with = "absent_if_null", alias = "writable_roots")]
+    #[schemars(with = "Option<Vec<PathBuf>>", extend("x-aliases" = ["writable_roots"]))]
     writable_roots: Vec<PathBuf>,
-    #[serde(default, alias = "network_access")]
-    #[schemars(extend("x-aliases" = ["network_access"]))]
+    #[serde(default, deserialize_with = "absent_if_null", alias = "network_access")]
+    #[schemars(with = "Option<bool>", extend("x-aliases" = ["network_access"]))]
     network_access: bool,
-    #[serde(default, alias = "exclude_tmpdir_env_var")]
-    #[schemars(extend("x-aliases" = ["exclude_tmpdir_env_var"]))]
+    #[serde(default, deserialize_with = "absent_if_null", alias = "exclude_tmpdir_env_var")]
+    #[schemars(with = "Option<bool>", extend("x-aliases" = ["exclude_tmpdir_env_var"]))]
     exclude_tmpdir_env_var: bool,
-    #[serde(default, alias = "exclude_slash_tmp")]
-    #[schemars(extend("x-aliases" = ["exclude_slash_tmp"]))]
+    #[serde(default, deserialize_with = "absent_if_null", alias = "exclude_slash_tmp")]
+    #[schemars(with = "Option<bool>", extend("x-aliases" = ["exclude_slash_tmp"]))]
     exclude_slash_tmp: bool,
 }
 

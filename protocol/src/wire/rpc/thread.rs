@@ -13,6 +13,7 @@ pub use self::{
     review::{ReviewStartParams, ReviewStartResponse, ReviewTarget},
 };
 
+use super::absent_if_null;
 use super::{
     Null, Seconds,
     policy::{SandboxMode, SandboxPolicy},
@@ -307,7 +308,8 @@ wire! {
         #[serde(default)]
         pub path: Option<PathBuf>,
         /// Whether its turns are left out of the answer.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub exclude_turns: bool,
         /// Settings.
         #[serde(flatten)]
@@ -327,7 +329,8 @@ wire! {
         #[serde(default)]
         pub last_response_id: Option<ResponseId>,
         /// Whether its turns are left out of the answer.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub exclude_turns: bool,
         /// Settings.
         #[serde(flatten)]
@@ -370,7 +373,8 @@ wire! {
         #[schemars(extend("x-aliases" = ["thread_id"]))]
         pub thread_id: SessionId,
         /// Whether its turns are wanted.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "absent_if_null")]
+        #[schemars(with = "Option<bool>")]
         pub include_turns: bool,
     }
 
