@@ -57,16 +57,20 @@ struct AnyPolicy {
     #[schemars(extend("x-aliases" = ["mode"]))]
     kind: PolicyKind,
     #[serde(default, deserialize_with = "absent_if_null", alias = "writable_roots")]
-    #[schemars(with = "Option<Vec<PathBuf>>", extend("x-aliases" = ["writable_roots"]))]
+    #[schemars(extend("x-aliases" = ["writable_roots"]))]
+    #[schemars(with = "Option<Vec<PathBuf>>")]
     writable_roots: Vec<PathBuf>,
     #[serde(default, deserialize_with = "absent_if_null", alias = "network_access")]
-    #[schemars(with = "Option<bool>", extend("x-aliases" = ["network_access"]))]
+    #[schemars(extend("x-aliases" = ["network_access"]))]
+    #[schemars(with = "Option<bool>")]
     network_access: bool,
     #[serde(default, deserialize_with = "absent_if_null", alias = "exclude_tmpdir_env_var")]
-    #[schemars(with = "Option<bool>", extend("x-aliases" = ["exclude_tmpdir_env_var"]))]
+    #[schemars(extend("x-aliases" = ["exclude_tmpdir_env_var"]))]
+    #[schemars(with = "Option<bool>")]
     exclude_tmpdir_env_var: bool,
     #[serde(default, deserialize_with = "absent_if_null", alias = "exclude_slash_tmp")]
-    #[schemars(with = "Option<bool>", extend("x-aliases" = ["exclude_slash_tmp"]))]
+    #[schemars(extend("x-aliases" = ["exclude_slash_tmp"]))]
+    #[schemars(with = "Option<bool>")]
     exclude_slash_tmp: bool,
 }
 
