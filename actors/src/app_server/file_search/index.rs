@@ -1,9 +1,10 @@
 //! The paths below some directories, and which of them fit a query.
 
-use frizbee::{CaseMatching, Config, Matcher, Pattern, PatternConfig};
+use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 use ignore::WalkBuilder;
 use llmx_protocol::wire::rpc::files::{FoundFile, FoundKind};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -71,12 +72,11 @@ impl Index {
 
     /// What fits, the best first; what fits equally well by its path.
     pub(super) fn search(&self, query: &str, cancelled: &Cancelled) -> Vec<FoundFile> {
-        let words: Vec<_> = query.split_whitespace().map(|word| Pattern::new(word, PatternConfig::default())).collect();
-        if words.is_empty() {
+        let words = Words::of(query);
+        if words.words.is_empty() {
             return Vec::new();
         }
-        let mut matcher = Matcher::from_patterns(&words, &Config::default().casing(CaseMatching::Ignore));
-        let of_root = |(root, paths): &(PathBuf, Vec<Found>)| best(&mut matcher, root, paths, cancelled);
+        let of_root = |(root, paths): &(PathBuf, Vec<Found>)| best(&words, root, paths, cancelled);
         let mut files: Vec<_> = self.roots.iter().flat_map(of_root).collect();
         files.sort_by(|one, other| other.score.cmp(&one.score).then_with(|| one.path.cmp(&other.path)));
         files
@@ -100,17 +100,41 @@ fn paths(root: &Path, cancelled: &Cancelled) -> Vec<Found> {
     paths
 }
 
+/// What is looked for: each word by itself, its letters in their order, large ones like small ones.
+struct Words<'q> {
+    words: Vec<&'q str>,
+    matcher: SkimMatcherV2,
+}
+
+impl<'q> Words<'q> {
+    fn of(query: &'q str) -> Self {
+        Self { words: query.split_whitespace().collect(), matcher: SkimMatcherV2::default().ignore_case() }
+    }
+
+    /// How well all of them fit.
+    fn score(&self, text: &str) -> Option<i64> {
+        self.words.iter().map(|word| self.matcher.fuzzy_match(text, word)).sum()
+    }
+
+    /// The characters of the text that they are found in.
+    fn places(&self, text: &str) -> Vec<u32> {
+        let of_word = |word: &&str| self.matcher.fuzzy_indices(text, word).map(|(_, places)| places);
+        let places: BTreeSet<usize> = self.words.iter().filter_map(of_word).flatten().collect();
+        places.into_iter().filter_map(|place| place.try_into().ok()).collect()
+    }
+}
+
 /// What fits by its name alone fits better.
-fn best(matcher: &mut Matcher, root: &Path, paths: &[Found], cancelled: &Cancelled) -> Vec<FoundFile> {
+fn best(words: &Words<'_>, root: &Path, paths: &[Found], cancelled: &Cancelled) -> Vec<FoundFile> {
     let mut fitting = Vec::new();
     for (number, piece) in paths.chunks(LOOK_UP).enumerate() {
         if cancelled.is_so() {
             return Vec::new();
         }
         for (at, found) in (number * LOOK_UP..).zip(piece) {
-            if let Some(fits) = matcher.match_one(&found.path, 0) {
-                let by_name = matcher.match_one(name_of(&found.path), 0).map_or(0, |fits| u32::from(fits.score));
-                fitting.push((u32::from(fits.score) + by_name, at));
+            if let Some(score) = words.score(&found.path) {
+                let score = score.saturating_add(words.score(name_of(&found.path)).unwrap_or_default());
+                fitting.push((u32::try_from(score).unwrap_or_default(), at));
             }
         }
     }
@@ -119,14 +143,13 @@ fn best(matcher: &mut Matcher, root: &Path, paths: &[Found], cancelled: &Cancell
     fitting.truncate(MOST_FOUND);
     let told = |(score, at): (u32, usize)| {
         let Found { path, kind } = &paths[at];
-        let bytes = matcher.match_one_indices(path, 0).map(|fits| fits.indices);
         FoundFile {
             root: root.to_owned(),
             path: path.clone(),
             match_type: *kind,
             file_name: name_of(path).to_owned(),
             score,
-            indices: bytes.map(|bytes| characters(path, &bytes)),
+            indices: Some(words.places(path)),
         }
     };
     fitting.into_iter().map(told).collect()
@@ -134,15 +157,6 @@ fn best(matcher: &mut Matcher, root: &Path, paths: &[Found], cancelled: &Cancell
 
 fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-/// Which characters these bytes are of, in order.
-fn characters(text: &str, bytes: &[u32]) -> Vec<u32> {
-    let is_in = |start: usize, character: char| {
-        let range = start..start + character.len_utf8();
-        bytes.iter().any(|at| range.contains(&(*at as usize)))
-    };
-    (0..).zip(text.char_indices()).filter(|(_, (start, c))| is_in(*start, *c)).map(|(number, _)| number).collect()
 }
 
 #[cfg(test)]
@@ -190,7 +204,6 @@ mod tests {
 
     #[test]
     fn what_fits_is_told_in_characters() {
-        assert_eq!(characters("ää/mäin.rs", &[9, 8, 7, 6, 5]), [3, 4, 5, 6]);
         let root = tree(&["ää/mäin.rs"]);
         let cancelled = Cancelled::default();
         let [file] = Index::of(&[root.path().to_owned()], &cancelled).search("mäi", &cancelled).try_into().unwrap();
