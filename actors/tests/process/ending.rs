@@ -27,15 +27,16 @@ async fn check_kill(script: &str, grace: Duration, ended: Ended) -> Seen {
 
 #[tokio::test]
 async fn sigterm_ends_what_heeds_it() {
-    for script in [
-        "echo ready; exec sleep 1000",
-        "echo ready; sleep 1000; true",
-        "sleep 1000 & sleep 1000 & echo ready; wait",
-        "setsid sleep 1000 & echo ready; sleep 1000",
-        "(sleep 1000 &) ; echo ready; sleep 1000",
-        "setsid sh -c '(setsid sleep 1000 & echo ready) &'; sleep 1000",
+    for (sleeps, script) in [
+        (1, "exec sleep 1000"),
+        (1, "sleep 1000; true"),
+        (2, "sleep 1000 & sleep 1000 & wait"),
+        (2, "setsid sleep 1000 & sleep 1000"),
+        (2, "(sleep 1000 &) ; sleep 1000"),
+        (2, "setsid sh -c '(setsid sleep 1000 &) &'; sleep 1000"),
     ] {
-        let seen = check_kill(script, LONG, Ended::Signalled(15)).await;
+        let seen = Scene::shell(script).kill_when_asleep(sleeps, LONG).await;
+        assert_gone(&seen, &Ended::Signalled(15));
         assert_eq!(seen.end.survivors, 0, "{script}");
     }
 }

@@ -98,10 +98,16 @@ impl Scene {
         self.run_with(Kill::AtFirstOutput(grace)).await
     }
 
+    /// Kills it as soon as so many `sleep 1000` run. A shell that has forked and not executed may still have the shell's own
+    /// handlers: it forgets a SIGTERM.
+    pub(crate) async fn kill_when_asleep(&self, sleeps: usize, grace: Duration) -> Seen {
+        self.run_with(Kill::AtSleeps(sleeps, grace)).await
+    }
+
     async fn run_with(&self, kill: Kill) -> Seen {
         let (command, output) = spawn(&self.launch).unwrap();
         let (stdout, stderr, ready) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()), Notify::new());
-        let finished = run(command, output, kill.when(&ready), async |stream, bytes| {
+        let finished = run(command, output, kill.when(self, &ready), async |stream, bytes| {
             let kept = if stream == OutputStream::Stdout { &stdout } else { &stderr };
             kept.borrow_mut().extend_from_slice(&bytes);
             ready.notify_one();
@@ -135,14 +141,19 @@ impl Scene {
 enum Kill {
     Never,
     AtFirstOutput(Duration),
+    AtSleeps(usize, Duration),
 }
 
 impl Kill {
-    async fn when(self, ready: &Notify) -> Duration {
+    async fn when(self, scene: &Scene, ready: &Notify) -> Duration {
         match self {
             Self::Never => std::future::pending().await,
             Self::AtFirstOutput(grace) => {
                 ready.notified().await;
+                grace
+            }
+            Self::AtSleeps(sleeps, grace) => {
+                eventually("all sleep", || scene.sleeps() == sleeps).await;
                 grace
             }
         }

@@ -127,9 +127,12 @@ impl Tree {
         self.signal_leaders_group(Signal::CONT);
         let mut asked = HashSet::new();
         for _ in 0..MOST_WALKS {
-            let outside = self.descendants_outside_the_leaders_group();
-            let missed: Vec<Pid> = outside.into_iter().filter(|&pid| asked.insert(pid)).collect();
-            if missed.is_empty() {
+            let seen: HashSet<Pid> = self.walk.descendants(self.helper).into_iter().collect();
+            // Whose parent dies during the walk moves up to the helper, from where it was looked for to where it was not.
+            let has_seen_all = self.walk.children(self.helper).iter().all(|child| seen.contains(child));
+            let outside = seen.into_iter().filter(|&pid| getpgid(Some(pid)) != Ok(self.leader));
+            let missed: Vec<Pid> = outside.filter(|&pid| asked.insert(pid)).collect();
+            if missed.is_empty() && has_seen_all {
                 return;
             }
             for pid in missed {
@@ -137,12 +140,6 @@ impl Tree {
                 let _ = kill_process(pid, Signal::CONT);
             }
         }
-    }
-
-    fn descendants_outside_the_leaders_group(&self) -> Vec<Pid> {
-        let mut descendants = self.walk.descendants(self.helper);
-        descendants.retain(|&pid| getpgid(Some(pid)) != Ok(self.leader));
-        descendants
     }
 
     /// All members at once, also one that is being forked at this moment. The number is the group's for certain only
