@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         ("request", request),
         ("sessions", sessions),
     ];
-    let bench = Bench { runtime, binary: llmx_binary() };
+    let bench = Bench { runtime };
     for (name, run) in sections {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
             run(&bench);
@@ -69,7 +69,6 @@ type Section = (&'static str, fn(&Bench));
 
 struct Bench {
     runtime: tokio::runtime::Runtime,
-    binary: PathBuf,
 }
 
 impl Bench {
@@ -101,7 +100,7 @@ impl Bench {
             model.url()
         );
         fs::write(home.path().join("config.toml"), config).expect("a file is written");
-        let mut engine = Command::new(&self.binary)
+        let mut engine = Command::new(llmx_binary())
             .arg("proto")
             .env("LLMX_HOME", home.path())
             .stdin(Stdio::piped())
@@ -171,8 +170,8 @@ impl Drop for Ui {
     }
 }
 
-fn size(bench: &Bench) {
-    let bytes = fs::metadata(&bench.binary).expect("llmx was built").len();
+fn size(_: &Bench) {
+    let bytes = fs::metadata(llmx_binary()).expect("llmx was built").len();
     report("binary", &format!("{:.1} MB", bytes as f64 / 1e6), "<= 15 MB");
 }
 

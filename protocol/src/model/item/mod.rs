@@ -22,8 +22,8 @@ pub struct ResponseItem {
 #[derive(Debug)]
 struct Parsed {
     body: ItemBody,
-    /// See [`ResponseItem::sole_text`].
-    sole_text: OnceLock<Option<Range<usize>>>,
+    /// See [`ResponseItem::text_as_sent`].
+    text_as_sent: OnceLock<Option<Range<usize>>>,
 }
 
 impl PartialEq for ResponseItem {
@@ -173,7 +173,7 @@ impl ResponseItem {
     }
 
     fn new(item: &Value, body: ItemBody) -> Self {
-        Self { json: item.to_string().into(), parsed: Arc::new(Parsed { body, sole_text: OnceLock::new() }) }
+        Self { json: item.to_string().into(), parsed: Arc::new(Parsed { body, text_as_sent: OnceLock::new() }) }
     }
 
     /// The item as JSON text: an input item for the server, a line for the journal.
@@ -197,10 +197,10 @@ impl ResponseItem {
         &self.parsed.body
     }
 
-    /// The one text that a message or an output consists of, as it stands between the quotes in the item's JSON.
-    /// `find` looks for it there, once for all clones: each request to a Chat server needs it again.
-    pub(super) fn sole_text<'i>(&'i self, find: impl FnOnce(&'i str) -> Option<&'i str>) -> Option<&'i str> {
-        let span = self.parsed.sole_text.get_or_init(|| {
+    /// The one text that a message or an output consists of, or a call's arguments, as it stands between the quotes in the
+    /// item's JSON. `find` looks for it there, once for all clones: each request to a Chat server needs it again.
+    pub(super) fn text_as_sent<'i>(&'i self, find: impl FnOnce(&'i str) -> Option<&'i str>) -> Option<&'i str> {
+        let span = self.parsed.text_as_sent.get_or_init(|| {
             let text = find(&self.json)?;
             let start = text.as_ptr().addr().checked_sub(self.json.as_ptr().addr())?;
             Some(start..start + text.len())

@@ -1,7 +1,7 @@
 //! What an item says, taken out of its JSON without decoding it.
 
 use crate::model::{ResponseItem, json_text::Text};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 /// Text as it stands between the quotes of a JSON string.
@@ -27,6 +27,8 @@ struct RawItem<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow)]
     output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -62,15 +64,34 @@ impl Escaped {
         self.0.is_empty()
     }
 
-    /// As a JSON string.
-    pub(super) fn quoted(&self) -> String {
-        format!("\"{}\"", self.0)
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
+    /// As a JSON string behind `json`.
+    pub(super) fn write(&self, json: &mut String) {
+        json.extend(["\"", &self.0, "\""]);
     }
 }
 
 /// A text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// A call's arguments as they stand between the quotes in the item's JSON, if a server takes them as they are.
+pub(super) fn arguments_as_sent(item: &ResponseItem) -> Option<&str> {
+    item.text_as_sent(|json| {
+        let RawItem { arguments, .. } = serde_json::from_str(json).ok()?;
+        let quoted = arguments?.get();
+        let Text(text) = serde_json::from_str(quoted).ok()?;
+        between_quotes(quoted).filter(|_| is_object_text(&text))
+    })
+}
+
+/// Whether it is what templates and other models' APIs take for granted of arguments: the text of an object.
+fn is_object_text(text: &str) -> bool {
+    text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 fn between_quotes(text: &str) -> Option<&str> {
@@ -80,7 +101,7 @@ fn between_quotes(text: &str) -> Option<&str> {
 impl<'i> Content<'i> {
     /// Of a message or an output; of other items nothing.
     pub(super) fn of(item: &'i ResponseItem) -> Self {
-        match item.sole_text(|json| Self::read(json).sole_text()) {
+        match item.text_as_sent(|json| Self::read(json).sole_text()) {
             Some(text) => Self(vec![Part::Text(text)]),
             None => Self::read(item.json()),
         }
@@ -94,7 +115,7 @@ impl<'i> Content<'i> {
     }
 
     fn read(json: &'i str) -> Self {
-        let RawItem { content, output } = serde_json::from_str(json).unwrap_or_default();
+        let RawItem { content, output, .. } = serde_json::from_str(json).unwrap_or_default();
         let Some(said) = content.or(output) else {
             return Self::default();
         };

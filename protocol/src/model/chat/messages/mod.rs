@@ -64,7 +64,7 @@ impl Messages<'_, '_> {
             content.add_paragraph(&Content::of(item).text());
         }
         if !content.is_empty() {
-            self.said("system", |json| json.push_str(&content.quoted()));
+            self.said("system", |json| content.write(json));
         }
     }
 
@@ -89,7 +89,7 @@ impl Messages<'_, '_> {
             ItemBody::Message { .. } => self.turn.say(item),
             ItemBody::Reasoning { summary, raw } if thoughts_count => self.turn.think(summary, raw),
             ItemBody::Reasoning { .. } => {}
-            call => self.turn.call(call),
+            _ => self.turn.call(item),
         }
     }
 
@@ -100,7 +100,7 @@ impl Messages<'_, '_> {
             return;
         }
         turn.answer_from(&self.conversation[at..]);
-        self.next().push_str(&turn.message());
+        turn.write_message(self.next());
         for call in turn.calls() {
             call.write_answer(self.next());
         }

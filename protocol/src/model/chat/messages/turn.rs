@@ -1,12 +1,12 @@
 //! What the model said in one go, and what its calls gave.
 
-use super::content::{Content, Escaped, quoted};
+use super::content::{Content, Escaped, arguments_as_sent, quoted};
 use crate::{
     ids::CallId,
-    model::{ItemBody, ResponseItem, json_text::OpenObject},
+    model::{ItemBody, ResponseItem},
 };
-use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The answer to a call that has none.
 const ABORTED: &str = "aborted";
@@ -23,8 +23,9 @@ pub(super) struct Call<'i> {
     id: &'i CallId,
     /// The id, made unique within the message.
     sent_id: String,
-    /// As a member of `tool_calls`.
-    json: String,
+    name: &'i str,
+    /// What stands between the quotes of the JSON string.
+    arguments: Cow<'i, str>,
     output: Option<Content<'i>>,
 }
 
@@ -49,14 +50,15 @@ impl<'i> AssistantTurn<'i> {
         self.thoughts.add_paragraph(&Escaped::of(&thoughts));
     }
 
-    /// Takes `body` if it is a call.
-    pub(super) fn call(&mut self, body: &'i ItemBody) {
-        match body {
+    /// Takes the item if it is a call.
+    pub(super) fn call(&mut self, item: &'i ResponseItem) {
+        match item.body() {
             ItemBody::FunctionCall { call_id, name, arguments } => {
-                self.push_call(call_id, name, &as_object_text(arguments));
+                let as_sent = arguments_as_sent(item).map_or_else(|| made(&object_of(arguments)), Cow::Borrowed);
+                self.push_call(call_id, name, as_sent);
             }
             ItemBody::CustomToolCall { call_id, name, input } => {
-                self.push_call(call_id, name, &json!({"input": input}).to_string());
+                self.push_call(call_id, name, made(&json!({"input": input})));
             }
             ItemBody::LocalShellCall { call_id, command, timeout_ms, working_directory } => {
                 let mut arguments = json!({"command": command});
@@ -66,22 +68,15 @@ impl<'i> AssistantTurn<'i> {
                 if let Some(directory) = working_directory {
                     arguments["workdir"] = json!(directory);
                 }
-                self.push_call(call_id, "shell", &arguments.to_string());
+                self.push_call(call_id, "shell", made(&arguments));
             }
             _ => {}
         }
     }
 
-    fn push_call(&mut self, id: &'i CallId, name: &str, arguments: &str) {
+    fn push_call(&mut self, id: &'i CallId, name: &'i str, arguments: Cow<'i, str>) {
         let sent_id = self.unique(id);
-        let mut function = OpenObject::new();
-        function.member("name", &name.into());
-        function.member("arguments", &arguments.into());
-        let mut call = OpenObject::new();
-        call.member("id", &sent_id.as_str().into());
-        call.member("type", &"function".into());
-        call.raw_member("function", &function.close());
-        self.calls.push(Call { id, sent_id, json: call.close(), output: None });
+        self.calls.push(Call { id, sent_id, name, arguments, output: None });
     }
 
     fn unique(&self, id: &CallId) -> String {
@@ -122,21 +117,22 @@ impl<'i> AssistantTurn<'i> {
         }
     }
 
-    /// The assistant message. Its content is never null, which llama.cpp refuses.
-    pub(super) fn message(&self) -> String {
-        let mut message = OpenObject::new();
-        message.member("role", &"assistant".into());
-        message.raw_member("content", &self.text.quoted());
+    /// The assistant message, behind `json`. Its content is never null, which llama.cpp refuses.
+    pub(super) fn write_message(&self, json: &mut String) {
+        json.push_str(r#"{"role":"assistant","content":"#);
+        self.text.write(json);
         if !self.thoughts.is_empty() {
             // Both names are in use: llama.cpp, DeepSeek and most templates read the first, OpenRouter the second.
-            message.raw_member("reasoning_content", &self.thoughts.quoted());
-            message.raw_member("reasoning", &self.thoughts.quoted());
+            for name in [r#","reasoning_content":"#, r#","reasoning":"#] {
+                json.push_str(name);
+                self.thoughts.write(json);
+            }
         }
-        if !self.calls.is_empty() {
-            let calls: Vec<_> = self.calls.iter().map(|call| call.json.as_str()).collect();
-            message.raw_member("tool_calls", &format!("[{}]", calls.join(",")));
+        for (at, call) in self.calls.iter().enumerate() {
+            json.push_str(if at == 0 { r#","tool_calls":["# } else { "," });
+            call.write(json);
         }
-        message.close()
+        json.push_str(if self.calls.is_empty() { "}" } else { "]}" });
     }
 
     /// In the order in which they were made.
@@ -151,6 +147,12 @@ impl<'i> AssistantTurn<'i> {
 }
 
 impl Call<'_> {
+    /// As a member of `tool_calls`, behind `json`.
+    fn write(&self, json: &mut String) {
+        json.extend([r#"{"id":"#, &quoted(&self.sent_id), r#","type":"function","function":{"name":"#]);
+        json.extend([&quoted(self.name), r#","arguments":""#, &*self.arguments, r#""}}"#]);
+    }
+
     /// The message that answers it, behind `json`.
     pub(super) fn write_answer(&self, json: &mut String) {
         json.extend([r#"{"role":"tool","tool_call_id":"#, &quoted(&self.sent_id), r#","content":"#]);
@@ -162,14 +164,13 @@ impl Call<'_> {
     }
 }
 
-/// The arguments, if they are what templates and other models' APIs take for granted: the text of an object. The model
-/// is to see what it wrote; its output says what was wrong with it.
-fn as_object_text(arguments: &str) -> String {
-    if arguments.trim().is_empty() {
-        "{}".to_owned()
-    } else if arguments.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(arguments).is_ok() {
-        arguments.to_owned()
-    } else {
-        json!({"invalid_arguments": arguments}).to_string()
-    }
+/// Arguments that do not stand in the item.
+fn made(arguments: &Value) -> Cow<'static, str> {
+    Cow::Owned(Escaped::of(&arguments.to_string()).into_text())
+}
+
+/// For arguments that are not the text of an object. The model is to see what it wrote; its output says what was wrong
+/// with it.
+fn object_of(arguments: &str) -> Value {
+    if arguments.trim().is_empty() { json!({}) } else { json!({"invalid_arguments": arguments}) }
 }
