@@ -378,8 +378,8 @@ impl Handler<QuestionAsked> for Session {
 impl Handler<BookmarkMade> for Session {
     type Result = ();
 
-    fn handle(&mut self, BookmarkMade { task, id, point }: BookmarkMade, context: &mut Context<Self>) {
-        self.step(Input::Bookmark { task, id, point }, context);
+    fn handle(&mut self, BookmarkMade { task, bookmark }: BookmarkMade, context: &mut Context<Self>) {
+        self.step(Input::Bookmark { task, bookmark }, context);
     }
 }
 

@@ -11,11 +11,11 @@ use crate::{
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, WeakAddr};
 use llmx_protocol::{
     history::Prompt,
-    ids::{ResponseId, SubmissionId, TaskId, TurnId},
+    ids::{SubmissionId, TaskId, TurnId},
     machine::{
         gate::Origin,
-        session::{Point, Record},
-        task::{self, Effect, Input, TaskStart},
+        session::Record,
+        task::{self, Bookmark, Effect, Input, TaskStart},
         turn::TurnStart,
     },
     wire::event::EventMsg,
@@ -94,7 +94,7 @@ impl Task {
             Effect::StopTurn => self.tell_turn(StopTurn),
             Effect::YieldTurn => self.tell_turn(YieldTurn),
             Effect::Sweep => self.parts.executor.do_send(Sweep { done: context.address().recipient() }),
-            Effect::Bookmark(id, point) => self.bookmark(id, point),
+            Effect::Bookmark(bookmark) => self.bookmark(bookmark),
             Effect::Finish(end) => {
                 self.tell_session(TaskFinished { task: self.task, end });
                 context.stop();
@@ -103,10 +103,9 @@ impl Task {
     }
 
     /// Remembered by the outbox itself, for its publication is next there; the session may die before it hears of it.
-    fn bookmark(&self, id: ResponseId, point: Point) {
-        let record = Record::Bookmark(self.task, id.clone(), point.clone());
-        self.parts.family.outbox.do_send(Remember(record));
-        self.tell_session(BookmarkMade { task: self.task, id, point });
+    fn bookmark(&self, bookmark: Bookmark) {
+        self.parts.family.outbox.do_send(Remember(Record::Bookmark(self.task, bookmark.clone())));
+        self.tell_session(BookmarkMade { task: self.task, bookmark });
     }
 
     fn publish(&self, msg: EventMsg) {

@@ -2,11 +2,10 @@
 
 use actix::Message;
 use llmx_protocol::{
-    ids::{ResponseId, TaskId},
+    ids::TaskId,
     machine::{
         approval::Question,
-        session::Point,
-        task::{Steering, TaskEnd},
+        task::{Bookmark, Steering, TaskEnd},
     },
     wire::event::AbortReason,
 };
@@ -37,10 +36,8 @@ pub struct QuestionAsked {
 pub struct BookmarkMade {
     /// Whose.
     pub task: TaskId,
-    /// Its name.
-    pub id: ResponseId,
     /// The place.
-    pub point: Point,
+    pub bookmark: Bookmark,
 }
 
 /// To the session: the task is over; it says nothing more.

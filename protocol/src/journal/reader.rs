@@ -16,6 +16,7 @@ use crate::{
         gate::{Gate, Origin},
         session::{Memory, Point, Record},
         settings::{Defaults, Settings},
+        task::Bookmark,
     },
     model::item::ResponseItem,
     wire::{
@@ -371,8 +372,8 @@ impl<'d> Reader<'d> {
     }
 
     fn bookmark(&mut self, line: BookmarkLine) {
-        let point = self.point();
-        self.memory.fold(Record::Bookmark(TaskId(line.task), line.response_id, point));
+        let bookmark = Bookmark { id: line.response_id, point: self.point(), heard: Vec::new() };
+        self.memory.fold(Record::Bookmark(TaskId(line.task), bookmark));
     }
 
     fn task_ended(&mut self, line: &TaskEndLine) {

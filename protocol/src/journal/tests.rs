@@ -8,6 +8,7 @@ use crate::{
         fixture,
         gate::Origin,
         session::{Memory, Point, Record},
+        task::Bookmark,
     },
     model::item::ResponseItem,
     wire::{
@@ -79,7 +80,7 @@ impl Session {
             history = history.with(said, stored).with(outputs.into_iter().collect(), None);
             let bookmark = ResponseId::from(format!("r-{task}-{n}"));
             let point = Point { history: history.clone(), told: told.clone() };
-            self.record(Record::Bookmark(task, bookmark.clone(), point));
+            self.record(Record::Bookmark(task, Bookmark { id: bookmark.clone(), point, heard: Vec::new() }));
             self.say(&id, EventMsg::TurnComplete { response_id: Some(bookmark) });
         }
         self.say(&id, EventMsg::TaskComplete { last_agent_message: None });

@@ -74,9 +74,9 @@ impl LineWriter {
             Record::Configured(by, settings) => self.configured(by, settings, now, out),
             Record::Overridden(settings) => rollout_line("settings_changed", context_of(settings), now, out),
             Record::TaskStarted(task, id, point) => self.task_started(*task, id, point, before, now, out),
-            Record::Bookmark(task, id, point) => {
-                self.conversation(&point.history, before, now, out);
-                rollout_line("bookmark", BookmarkLine { task: task.0, response_id: id.clone() }, now, out);
+            Record::Bookmark(task, bookmark) => {
+                self.conversation(&bookmark.point.history, before, now, out);
+                rollout_line("bookmark", BookmarkLine { task: task.0, response_id: bookmark.id.clone() }, now, out);
             }
             Record::TaskEnded { history, next_turn, used } => {
                 self.conversation(history, before, now, out);

@@ -1,5 +1,5 @@
-//! What the user says to a task that runs is in every request that is made from then on, once, and in those of the next
-//! task too. Only a request that was on its way does without it.
+//! What the user says to a task that runs is shown before it asks again. Once it is shown it is in every request, once,
+//! and in those of the next task too.
 
 use crate::{
     script::{Who, any_script},
@@ -12,9 +12,11 @@ use llmx_protocol::{
         event::{Event, EventMsg},
         item::TurnItem,
         op::Op,
+        submission::Submission,
     },
 };
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 proptest! {
     #[test]
@@ -23,16 +25,25 @@ proptest! {
         let steers = trace.steers();
         for task in trace.tasks() {
             for (at, words) in shown(&task).into_iter().filter(|(_, words)| steers.contains(words)) {
-                let mut before = task.seen[..at].iter().filter_map(Seen::request).filter(|r| r.task == task.task);
-                let mut later = task.seen[at..].iter().filter_map(Seen::request).filter(|r| r.task == task.task).peekable();
-                // One may have begun when the user spoke, and not been sent.
-                let next = before.next_back().map(|request| request.turn.next());
-                let next = next.or_else(|| later.peek().map(|request| request.turn));
+                let later = task.seen[at..].iter().filter_map(Seen::request).filter(|r| r.task == task.task);
                 for request in later.take_while(|r| r.purpose == Purpose::Work) {
-                    let times = times(request, words);
-                    let is_on_its_way = next.is_some_and(|next| request.turn <= next);
-                    prop_assert!(times == 1 || is_on_its_way && times == 0, "{:?} {words}: {times}", request.turn);
+                    prop_assert_eq!(times(request, words), 1, "{:?} {}", request.turn, words);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_that_was_steered_is_the_last_to_do_without_it(script in any_script()) {
+        let trace = world::run(&script);
+        for task in trace.tasks() {
+            let shown = shown(&task);
+            for (at, words) in steers_of(&task) {
+                let until = shown.iter().find(|(_, words_shown)| *words_shown == words).map_or(task.seen.len(), |(at, _)| *at);
+                let requests = task.seen[at..until].iter().filter_map(Seen::request).filter(|r| r.task == task.task);
+                let turns: HashSet<_> = requests.map(|request| request.turn).collect();
+                // That of the turn that ran, and one that was about to begin.
+                prop_assert!(turns.len() <= 2, "{words}: {turns:?}");
             }
         }
     }
@@ -53,6 +64,17 @@ proptest! {
             }
         }
     }
+}
+
+/// What the session took up for the task, and where.
+fn steers_of<'t>(task: &TaskRun<'t>) -> Vec<(usize, &'t str)> {
+    let words = |seen: &'t Seen| match seen {
+        Seen::Taken(Ok(Submission { op: Op::Steer { id, items }, .. })) if id == task.submission.as_str() => {
+            text_of(items)
+        }
+        _ => None,
+    };
+    task.seen.iter().enumerate().filter_map(|(at, seen)| Some((at, words(seen)?))).collect()
 }
 
 /// The user's words that a task showed, and where.

@@ -3,7 +3,7 @@
 //! task shows.
 
 use crate::{
-    script::{Who, any_script},
+    script::any_script,
     trace::{Because, Seen, Trace},
     world,
 };
@@ -92,11 +92,9 @@ fn check(
             refused || !answers.is_empty() && answers.iter().all(configured)
         }
         Op::Steer { id: task, items } => {
-            // A task that died takes with it whether it heard.
-            let died =
-                trace.tasks().iter().any(|t| t.submission.as_str() == task && t.was_hit(&[Who::Task, Who::Session]));
+            let runs = trace.tasks().iter().any(|t| t.submission.as_str() == task && t.terminal_at().is_none());
             let shown = trace.shows(task, items);
-            if shown { answers.is_empty() } else { refused || died && answers.is_empty() }
+            if shown { answers.is_empty() } else { refused || runs && answers.is_empty() }
         }
         Op::Shutdown => refused || answers == [&EventMsg::ShutdownComplete],
         _ => refused,

@@ -11,7 +11,7 @@ use llmx_protocol::{
     machine::{
         approval::{Answer, CallKey, Confinement, Question, Request},
         session::{self, Point},
-        task::{self, TaskEnd},
+        task::{self, Bookmark, TaskEnd},
         turn::{self, CallEnd, Outcome, TurnEnd},
     },
     model::{event::ModelEvent, failure::Failure, item::ResponseItem},
@@ -98,10 +98,11 @@ fn poke_the_dead(world: &mut World) -> Vec<String> {
 
 fn late_for_a_session(task: TaskId) -> Vec<session::Input> {
     let why = || "late".to_owned();
-    let end = TaskEnd { history: History::default(), next_turn: TurnId(1), used: TokenUsage::default(), steered: 0 };
+    let end = TaskEnd { history: History::default(), next_turn: TurnId(1), used: TokenUsage::default() };
+    let bookmark = Bookmark { id: "late".into(), point: Point::default(), heard: Vec::new() };
     vec![
         session::Input::Ask { task, question: question() },
-        session::Input::Bookmark { task, id: "late".into(), point: Point::default() },
+        session::Input::Bookmark { task, bookmark },
         session::Input::TaskEnded { task, end },
         session::Input::TaskCrashed { task, why: why() },
     ]

@@ -2,7 +2,11 @@
 //! model was left because the user said something does not finish.
 
 use crate::{script::any_script, trace::Seen, world};
-use llmx_protocol::{ids::TurnId, machine::turn::Purpose, wire::event::EventMsg};
+use llmx_protocol::{
+    ids::TurnId,
+    machine::turn::Purpose,
+    wire::{event::EventMsg, op::Op, submission::Submission},
+};
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +24,6 @@ proptest! {
     #[test]
     fn turn_complete_once_after_its_tools_before_the_next_request(script in any_script()) {
         let trace = world::run(&script);
-        let steers = trace.steers();
         for task in trace.tasks() {
             let (mut turn, mut said_before) = (Since::default(), false);
             for seen in task.until_terminal() {
@@ -37,15 +40,15 @@ proptest! {
                         let may_be_left = std::mem::take(&mut said_before);
                         turn = Since { asked: Some(request.turn), may_be_left, ..Since::default() };
                     }
+                    Seen::Taken(Ok(Submission { op: Op::Steer { .. }, .. })) => {
+                        turn.may_be_left |= !turn.completed;
+                        said_before = true;
+                    }
                     Seen::Completed { turn: of, .. } => turn.completed |= turn.asked == Some(*of),
                     _ => match seen.msg() {
                         Some(EventMsg::TurnComplete { .. }) => {
                             turn.turn_completes += 1;
                             prop_assert!(turn.completed && turn.turn_completes == 1, "{:?}", turn.asked);
-                        }
-                        Some(EventMsg::UserMessage { message, .. }) if steers.contains(&message.as_str()) => {
-                            turn.may_be_left |= !turn.completed;
-                            said_before = true;
                         }
                         Some(EventMsg::ExecCommandBegin(_) | EventMsg::ExecCommandEnd(_) | EventMsg::PlanUpdate(_)) => {
                             prop_assert_eq!(turn.turn_completes, 0, "{:?} after turn_complete", seen.msg());

@@ -3,7 +3,7 @@
 use crate::{
     history::History,
     ids::{ResponseId, SessionId, SubmissionId, TaskId, TurnId},
-    machine::settings::Settings,
+    machine::{settings::Settings, task::Bookmark},
     wire::usage::TokenUsage,
 };
 use std::{
@@ -31,7 +31,7 @@ pub enum Record {
     TaskStarted(TaskId, SubmissionId, Point),
     /// The task passed a place to go on from. Of a task that does not run any more it is not worth remembering: the
     /// UI was not told either.
-    Bookmark(TaskId, ResponseId, Point),
+    Bookmark(TaskId, Bookmark),
     /// The task ended and left this.
     TaskEnded {
         /// The conversation.
@@ -43,7 +43,7 @@ pub enum Record {
     },
     /// The task died; what is remembered of it stands.
     TaskLost,
-    /// These submissions, and no others, wait for the task to end.
+    /// These submissions, and no others, wait to be heard by the task, or for its end.
     Waiting(Vec<SubmissionId>),
     /// The session is to end. Whoever opens it again later, in a process of its own, leaves this out.
     Closing(Closing),
@@ -73,7 +73,7 @@ pub struct Memory {
     pub bookmarks: HashMap<ResponseId, Point>,
     /// The task that runs.
     pub running: Option<(TaskId, SubmissionId)>,
-    /// Submissions that wait for it to end.
+    /// Submissions that wait to be heard by it, or for its end.
     pub waiting: Vec<SubmissionId>,
     /// Whether the session is to end.
     pub closing: Option<Closing>,
@@ -110,10 +110,11 @@ impl Memory {
                 self.last_task = task;
                 self.head = head;
             }
-            Record::Bookmark(task, id, point) => {
+            Record::Bookmark(task, Bookmark { id, point, heard }) => {
                 if self.running.as_ref().is_some_and(|(running, _)| *running == task) {
                     self.head = point.clone();
                     self.bookmarks.insert(id, point);
+                    self.waiting.retain(|id| !heard.contains(id));
                 }
             }
             Record::TaskEnded { history, next_turn, used } => {

@@ -18,11 +18,11 @@ use super::{
     gate::Origin,
     restart::RestartBudget,
     settings::{Defaults, Enforcement, Settings},
-    task::{Steering, TaskEnd, TaskStart, aborted},
+    task::{Bookmark, Steering, TaskEnd, TaskStart, aborted},
     turn::STOP_DEADLINE,
 };
 use crate::{
-    ids::{CallId, ResponseId, SessionId, SubmissionId, TaskId},
+    ids::{CallId, SessionId, SubmissionId, TaskId},
     local_files::FromDisk,
     wire::{
         event::{AbortReason, EventMsg, SessionConfigured},
@@ -59,10 +59,8 @@ pub enum Input {
     Bookmark {
         /// Which task.
         task: TaskId,
-        /// Its name.
-        id: ResponseId,
         /// The place.
-        point: Point,
+        bookmark: Bookmark,
     },
     /// A task said how it ended.
     TaskEnded {
@@ -154,8 +152,8 @@ struct Running {
     task: TaskId,
     submission: SubmissionId,
     stopping: Option<AbortReason>,
-    /// The submissions that steered it.
-    steered_by: Vec<SubmissionId>,
+    /// The submissions that steered it, and are not known to be part of its conversation.
+    unheard: Vec<SubmissionId>,
     /// The task died of this; its commands first, then its terminal event.
     crashed: Option<String>,
 }
@@ -278,7 +276,7 @@ impl Session {
             Input::NoMoreInput => self.no_more_input(&mut out),
             Input::Leave => self.leave(&mut out),
             Input::Ask { task, question } if self.works_on(task) => self.ask(question, now, &mut out),
-            Input::Bookmark { task, id, point } => self.memory.fold(Record::Bookmark(task, id, point)),
+            Input::Bookmark { task, bookmark } => self.bookmarked(task, bookmark),
             Input::TaskEnded { task, end } if self.running_task() == Some(task) => self.task_ended(end, &mut out),
             Input::TaskCrashed { task, why } if self.running_task() == Some(task) => {
                 self.task_crashed(why, now, &mut out);
@@ -297,7 +295,8 @@ impl Session {
     }
 
     fn remember_waiting(&mut self, out: &mut Vec<Effect>) {
-        let waiting: Vec<_> = self.waiting.iter().map(id_of).cloned().collect();
+        let unheard = self.running.iter().flat_map(|running| &running.unheard);
+        let waiting: Vec<_> = unheard.chain(self.waiting.iter().map(id_of)).cloned().collect();
         self.from_disk.retain(|id, _| waiting.contains(id));
         if waiting != self.memory.waiting {
             self.record(Record::Waiting(waiting), out);
@@ -400,16 +399,27 @@ impl Session {
         }
     }
 
+    fn bookmarked(&mut self, task: TaskId, bookmark: Bookmark) {
+        if let Some(running) = self.running.as_mut().filter(|running| running.task == task) {
+            running.unheard.retain(|id| !bookmark.heard.contains(id));
+        }
+        self.memory.fold(Record::Bookmark(task, bookmark));
+    }
+
     fn task_ended(&mut self, end: TaskEnd, out: &mut Vec<Effect>) {
         let Some(running) = self.running.take() else {
             return;
         };
         self.approvals.close_task(running.task);
-        for id in running.steered_by.get(end.steered..).unwrap_or_default() {
-            self.answer_error(id, format!("task `{}` was over before it heard this", running.submission), out);
-        }
+        self.refuse_unheard(&running, out);
         self.record(Record::TaskEnded { history: end.history, next_turn: end.next_turn, used: end.used }, out);
         self.serve_waiting(out);
+    }
+
+    fn refuse_unheard(&self, running: &Running, out: &mut Vec<Effect>) {
+        for id in &running.unheard {
+            self.answer_error(id, format!("task `{}` was over before it heard this", running.submission), out);
+        }
     }
 
     fn task_crashed(&mut self, why: String, now: Instant, out: &mut Vec<Effect>) {
@@ -433,15 +443,17 @@ impl Session {
         let Some(running) = self.running.take_if(|r| r.crashed.is_some()) else {
             return;
         };
-        let (task, id) = (running.task, running.submission);
-        let why = running.crashed.unwrap_or_default();
         let last_words = match running.stopping {
             Some(reason) => aborted(reason),
-            None => vec![EventMsg::error(format!("internal error: the task crashed: {why}"))],
+            None => {
+                let why = running.crashed.as_deref().unwrap_or_default();
+                vec![EventMsg::error(format!("internal error: the task crashed: {why}"))]
+            }
         };
         for msg in last_words {
-            out.push(Effect::Publish { origin: Origin::Task(task), id: id.clone(), msg });
+            out.push(Effect::Publish { origin: Origin::Task(running.task), id: running.submission.clone(), msg });
         }
+        self.refuse_unheard(&running, out);
         self.record(Record::TaskLost, out);
         self.serve_waiting(out);
     }

@@ -175,7 +175,7 @@ impl Session {
             task,
             submission: submission.id.clone(),
             stopping: None,
-            steered_by: Vec::new(),
+            unheard: Vec::new(),
             crashed: None,
         });
         out.push(Effect::StartTask(Box::new(TaskStart {
@@ -198,8 +198,8 @@ impl Session {
         };
         match self.running.as_mut().filter(|running| running.submission.as_str() == task) {
             Some(running) => {
-                running.steered_by.push(id);
-                out.push(Effect::SteerTask(Steering { input, message }));
+                running.unheard.push(id.clone());
+                out.push(Effect::SteerTask(Steering { id, input, message }));
             }
             None => self.answer_error(&id, format!("task `{task}` does not run"), out),
         }

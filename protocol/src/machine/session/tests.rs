@@ -71,7 +71,8 @@ fn input(word: &str) -> Input {
         ["no_more"] => Input::NoMoreInput,
         ["leave"] => Input::Leave,
         ["ask", n, call] => Input::Ask { task: task(n), question: question(call) },
-        ["bookmark", n, id] => Input::Bookmark { task: task(n), id: id.into(), point: point(id) },
+        ["bookmark", n, id] => bookmark(n, id, &[]),
+        ["heard", n, id] => bookmark(n, "b", &[id]),
         ["ended", n] => Input::TaskEnded { task: task(n), end: task_end() },
         ["crashed", n] => Input::TaskCrashed { task: task(n), why: "bang".into() },
         ["executor_crashed"] => Input::ExecutorCrashed { why: "bang".into() },
@@ -111,8 +112,14 @@ fn point(id: &str) -> Point {
     Point { history: history(&["hi", id]), told: Some(Arc::new(fixture::settings())) }
 }
 
+fn bookmark(task: &str, id: &str, heard: &[&str]) -> Input {
+    let heard = heard.iter().map(|&id| id.into()).collect();
+    let bookmark = Bookmark { id: id.into(), point: point(id), heard };
+    Input::Bookmark { task: TaskId(task.parse().unwrap()), bookmark }
+}
+
 fn task_end() -> TaskEnd {
-    TaskEnd { history: history(&["a", "b", "c"]), next_turn: TurnId(4), used: TokenUsage::default(), steered: 0 }
+    TaskEnd { history: history(&["a", "b", "c"]), next_turn: TurnId(4), used: TokenUsage::default() }
 }
 
 fn shown(effect: &Effect) -> Option<String> {
@@ -166,6 +173,8 @@ fn a_task_that_runs_can_be_steered() {
     check("configure:c input:u steer:s:u", "c:configured start:1:2:1 steer");
     check("configure:c steer:s:u input:u steer:t:v", "c:configured s:error start:1:2:1 t:error");
     check("configure:c input:u steer:s:u ended:1", "c:configured start:1:2:1 steer s:error");
+    check("configure:c input:u steer:s:u steer:t:u heard:1:s ended:1", "c:configured start:1:2:1 steer steer t:error");
+    check("configure:c input:u steer:s:u crashed:1 swept", "c:configured start:1:2:1 steer sweep u:error s:error");
     check("configure:c input:u ended:1 steer:s:u", "c:configured start:1:2:1 s:error");
     check("configure:c input:u interrupt:i steer:s:u ended:1", "c:configured start:1:2:1 stop:interrupted s:error");
 }
@@ -319,6 +328,10 @@ fn a_rebuilt_session_goes_on_where_its_memory_ends() {
     check(
         "configure:c input:u input:v rebuilt rebuilt",
         &format!("{running} stop:replaced u:error v:error c:configured c:configured"),
+    );
+    check(
+        "configure:c input:u steer:s:u steer:t:u heard:1:s rebuilt",
+        &format!("{running} steer steer u:error t:error c:configured"),
     );
     check("configure:c input:u no_more rebuilt", &format!("{running} u:error c:configured closed"));
     check("configure:c input:u leave rebuilt", &format!("{running} stop:interrupted u:error c:configured closed"));

@@ -101,14 +101,28 @@ pub enum Effect {
     /// End every command of the session; `Swept` answers.
     Sweep,
     /// Remember a place to go on from, before what follows is published, and tell the session of it.
-    Bookmark(ResponseId, Point),
+    Bookmark(Bookmark),
     /// The task is over; nothing follows.
     Finish(TaskEnd),
 }
 
-/// What a user says to a task that runs.
+/// A place to go on from.
+#[derive(Clone, Debug)]
+pub struct Bookmark {
+    /// Its name.
+    pub id: ResponseId,
+    /// The place.
+    pub point: Point,
+    /// The submissions whose words the conversation has since the bookmark before.
+    pub heard: Vec<SubmissionId>,
+}
+
+/// What a user says to a task that runs. It is shown when it becomes part of the conversation: where the model stops
+/// for it, or has said all.
 #[derive(Clone, Debug)]
 pub struct Steering {
+    /// The submission.
+    pub id: SubmissionId,
     /// For the UI.
     pub input: Vec<UserInput>,
     /// For the model.
@@ -124,8 +138,6 @@ pub struct TaskEnd {
     pub next_turn: TurnId,
     /// Tokens that the session has used by now.
     pub used: TokenUsage,
-    /// How many times it was steered. What was said after that it did not hear any more.
-    pub steered: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +171,8 @@ pub struct Task {
     diff: Arc<TurnDiff>,
     stop: Option<AbortReason>,
     /// What the user said meanwhile, and the model was not told yet.
-    unheard: Vec<ResponseItem>,
+    unheard: Vec<Steering>,
+    /// How many times it was steered.
     steered: usize,
     deadlines: Deadlines<Due>,
 }
@@ -231,7 +244,7 @@ impl Task {
         self.phase = Phase::Turning;
         out.push(Effect::Publish(EventMsg::TaskStarted { model_context_window: window }));
         if let Work::Answer(input) = &self.start.work {
-            self.show_input(input, out);
+            self.show_input(format!("item_{}_user", self.start.task), input, out);
         }
         match self.stop {
             Some(_) => self.end(out),
@@ -240,9 +253,7 @@ impl Task {
     }
 
     /// The user's words, the first of the task or those that steer it.
-    fn show_input(&self, input: &[UserInput], out: &mut Vec<Effect>) {
-        let (task, steered) = (self.start.task, self.steered);
-        let id = if steered == 0 { format!("item_{task}_user") } else { format!("item_{task}_user_{steered}") };
+    fn show_input(&self, id: String, input: &[UserInput], out: &mut Vec<Effect>) {
         let item = TurnItem::UserMessage { id: ItemId::from(id), content: input.to_vec() };
         let item = ItemEvent { thread_id: self.start.session.clone(), turn_id: self.start.submission.clone(), item };
         out.push(Effect::Publish(EventMsg::ItemStarted(item.clone())));
@@ -250,10 +261,8 @@ impl Task {
         out.push(Effect::Publish(user_message(input)));
     }
 
-    fn steer(&mut self, Steering { input, message }: Steering, out: &mut Vec<Effect>) {
-        self.steered += 1;
-        self.show_input(&input, out);
-        self.unheard.push(message);
+    fn steer(&mut self, steering: Steering, out: &mut Vec<Effect>) {
+        self.unheard.push(steering);
         if self.phase == Phase::Turning && self.stop.is_none() && self.summing.is_none() {
             out.push(Effect::YieldTurn);
         }
@@ -301,16 +310,14 @@ impl Task {
     fn answered(&mut self, end: TurnEnd, out: &mut Vec<Effect>) {
         let feeds_back = !end.outputs.is_empty();
         let stored_as = end.response_id.clone().filter(|_| self.start.settings.stored_responses);
-        let unheard = std::mem::take(&mut self.unheard);
-        let feeds_back = feeds_back || !unheard.is_empty();
+        let feeds_back = feeds_back || !self.unheard.is_empty();
         self.history = self.history.with_counted(end.said, stored_as, end.context_tokens).with(end.outputs, None);
-        self.history = self.history.with(unheard, None);
         match end.outcome {
             Outcome::Failed(message) => self.fail(message, out),
             Outcome::Overflowed(message) => self.overflowed(message, out),
             Outcome::Stopped if self.stop.is_none() => {
                 // The UI is not told of this place, but what the user said must not be forgotten with a crash.
-                self.bookmark(self.own_bookmark(), out);
+                self.hear_and_bookmark(self.own_bookmark(), out);
                 self.next_turn(out);
             }
             Outcome::Stopped => self.end(out),
@@ -334,9 +341,9 @@ impl Task {
         self.ask(out);
     }
 
-    fn turn_completed(&self, response_id: Option<ResponseId>, out: &mut Vec<Effect>) {
+    fn turn_completed(&mut self, response_id: Option<ResponseId>, out: &mut Vec<Effect>) {
         let id = response_id.unwrap_or_else(|| self.own_bookmark());
-        self.bookmark(id.clone(), out);
+        self.hear_and_bookmark(id.clone(), out);
         out.push(Effect::Publish(EventMsg::TurnComplete { response_id: Some(id) }));
     }
 
@@ -344,9 +351,19 @@ impl Task {
         ResponseId::from(format!("llmx_{}_{}", self.start.session, self.turn))
     }
 
-    fn bookmark(&self, id: ResponseId, out: &mut Vec<Effect>) {
+    /// What the user said meanwhile becomes part of the conversation, and is shown.
+    fn hear_and_bookmark(&mut self, id: ResponseId, out: &mut Vec<Effect>) {
+        let (mut heard, mut messages, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for Steering { id, input, message } in std::mem::take(&mut self.unheard) {
+            self.steered += 1;
+            self.show_input(format!("item_{}_user_{}", self.start.task, self.steered), &input, &mut shown);
+            heard.push(id);
+            messages.push(message);
+        }
+        self.history = self.history.with(messages, None);
         let point = Point { history: self.history.clone(), told: Some(self.start.settings.clone()) };
-        out.push(Effect::Bookmark(id, point));
+        out.push(Effect::Bookmark(Bookmark { id, point, heard }));
+        out.extend(shown);
     }
 
     fn sweep(&mut self, why: String, now: Instant, out: &mut Vec<Effect>) {
@@ -389,14 +406,12 @@ impl Task {
     fn finish(&mut self, last_words: Vec<EventMsg>, out: &mut Vec<Effect>) {
         self.phase = Phase::Over;
         self.deadlines = Deadlines::default();
+        if !self.unheard.is_empty() {
+            self.hear_and_bookmark(self.own_bookmark(), out);
+        }
         out.extend(last_words.into_iter().map(Effect::Publish));
-        let unheard = std::mem::take(&mut self.unheard);
-        out.push(Effect::Finish(TaskEnd {
-            history: self.history.with(unheard, None),
-            next_turn: self.turn.next(),
-            used: self.used,
-            steered: self.steered,
-        }));
+        let (history, next_turn) = (self.history.clone(), self.turn.next());
+        out.push(Effect::Finish(TaskEnd { history, next_turn, used: self.used }));
     }
 }
 

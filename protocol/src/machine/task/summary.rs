@@ -86,7 +86,7 @@ impl Task {
     fn go_on_from(&mut self, summary: &str, summing: Summing, out: &mut Vec<Effect>) {
         self.just_compacted = true;
         let compacted = compaction::compacted(&summing.history, &self.start.settings, summary);
-        self.history = compacted.with(summing.unanswered, None).with(std::mem::take(&mut self.unheard), None);
+        self.history = compacted.with(summing.unanswered, None);
         if summing.left_out > 0 {
             let message = format!("The {} oldest items did not fit and are not in the summary", summing.left_out);
             out.push(Effect::Publish(EventMsg::BackgroundEvent { message }));

@@ -65,6 +65,7 @@ fn input(word: &str) -> Input {
         ["stop"] => Input::Stop(AbortReason::Interrupted),
         ["replace"] => Input::Stop(AbortReason::Replaced),
         ["steer"] => Input::Steer(Steering {
+            id: "s".into(),
             input: vec![UserInput::Text { text: "look".into() }],
             message: ResponseItem::message("user", "look"),
         }),
@@ -103,7 +104,10 @@ fn shown(effect: &Effect) -> String {
         Effect::StopTurn => "stop_turn".into(),
         Effect::YieldTurn => "yield_turn".into(),
         Effect::Sweep => "sweep".into(),
-        Effect::Bookmark(id, point) => format!("bookmark:{id}:{}", point.history.items().len()),
+        Effect::Bookmark(bookmark) => {
+            let Bookmark { id, point, heard } = bookmark;
+            format!("bookmark:{id}:{}{}", point.history.items().len(), if heard.is_empty() { "" } else { ":heard" })
+        }
         Effect::Finish(end) => format!("finish:{}:{}", end.history.items().len(), end.next_turn),
     }
 }
@@ -136,15 +140,17 @@ fn a_task_that_is_stopped_ends_when_its_turn_has() {
 
 #[test]
 fn a_steered_task_hears_the_user_before_it_asks_again() {
-    let steered = "start:1:1 item_started item_completed user_message yield_turn";
-    check("begin steer turn:1:stopped", &format!("{steered} bookmark:llmx_thread_1:3 start:2:3"));
-    check("begin steer turn:1:fed", &format!("{steered} bookmark:r1:4 turn_complete start:2:4"));
-    let fed = "bookmark:r1:3 turn_complete start:2:3 bookmark:r1:4 turn_complete task_complete finish:4:3";
-    check("begin steer turn:1:done turn:2:done", &format!("{steered} {fed}"));
-    check("begin steer turn:1:failed", &format!("{steered} error:broken finish:3:2"));
-    check("begin steer stop turn:1:stopped", &format!("{steered} stop_turn {ABORTED} finish:3:2"));
-    let late = "start:1:1 stop_turn item_started item_completed user_message";
-    check("begin stop steer turn:1:stopped", &format!("{late} {ABORTED} finish:3:2"));
+    let (steered, words) = ("start:1:1 yield_turn", "item_started item_completed user_message");
+    let own = format!("bookmark:llmx_thread_1:3:heard {words}");
+    check("begin steer", steered);
+    check("begin steer turn:1:stopped", &format!("{steered} {own} start:2:3"));
+    check("begin steer turn:1:fed", &format!("{steered} bookmark:r1:4:heard {words} turn_complete start:2:4"));
+    let fed = format!("bookmark:r1:3:heard {words} turn_complete start:2:3");
+    let done = "bookmark:r1:4 turn_complete task_complete finish:4:3";
+    check("begin steer turn:1:done turn:2:done", &format!("{steered} {fed} {done}"));
+    check("begin steer turn:1:failed", &format!("{steered} {own} error:broken finish:3:2"));
+    check("begin steer stop turn:1:stopped", &format!("{steered} stop_turn {own} {ABORTED} finish:3:2"));
+    check("begin stop steer turn:1:stopped", &format!("start:1:1 stop_turn {own} {ABORTED} finish:3:2"));
     check("begin turn:1:done steer", "start:1:1 bookmark:r1:2 turn_complete task_complete finish:2:2");
 }
 

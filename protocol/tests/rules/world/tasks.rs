@@ -114,9 +114,9 @@ impl World {
             Effect::StopTurn => self.tell_turn(turn, TurnMail::Input(turn::Input::Stop)),
             Effect::YieldTurn => self.tell_turn(turn, TurnMail::Input(turn::Input::Yield)),
             Effect::Sweep => self.tell_executor(executor, executor::Mail::Sweep(Asker::Task(task))),
-            Effect::Bookmark(id, point) => {
-                self.memory.fold(Record::Bookmark(task, id.clone(), point.clone()));
-                self.tell_session(number, SessionMail::Input(session::Input::Bookmark { task, id, point }));
+            Effect::Bookmark(bookmark) => {
+                self.memory.fold(Record::Bookmark(task, bookmark.clone()));
+                self.tell_session(number, SessionMail::Input(session::Input::Bookmark { task, bookmark }));
             }
             Effect::Finish(end) => {
                 self.tell_session(number, SessionMail::Input(session::Input::TaskEnded { task, end }));
