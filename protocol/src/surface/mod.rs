@@ -3,10 +3,12 @@
 mod command_output;
 mod history;
 mod items;
+mod queue;
 mod thread;
 mod turn;
 
 pub use self::{
     history::turns,
+    queue::{Place, Queue},
     thread::{Said, Surface, TurnKind, last_usage},
 };

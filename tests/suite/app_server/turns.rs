@@ -184,20 +184,29 @@ async fn what_is_said_after_an_interrupt_is_for_another_turn() {
 #[tokio::test]
 async fn nothing_that_is_said_while_a_turn_ends_is_lost() {
     const ROUNDS: usize = 20;
-    let answers = (0..2 * ROUNDS).map(|n| Response::of(&format!("resp_{n}")).says(&["Well."]).completed());
+    let answers = (0..3 * ROUNDS).map(|n| Response::of(&format!("resp_{n}")).says(&["Well."]).completed());
     let (server, mut client, thread) = with_thread(answers).await;
     for round in 0..ROUNDS {
-        let turn = client.say(&thread, &format!("first {round}")).await;
+        client.say(&thread, &format!("first {round}")).await;
         client.until_one("item/completed", |p| p["item"]["type"] == "agentMessage").await;
-        // The turn is about to end: this reaches it, or begins another one.
-        let answered = client.say(&thread, &format!("second {round}")).await;
-        client.until_one("item/completed", |p| p["item"]["content"][0]["text"] == format!("second {round}")).await;
-        let answer = client.until("turn/completed").await["turn"].take();
-        assert_eq!(answer["status"], "completed");
-        assert!(answered == turn || answer["id"] == answered, "{answered} {answer}");
+        // The turn is about to end: each of these reaches it, or begins another one, or reaches that one.
+        let words = ["second", "third"].map(|word| format!("{word} {round}"));
+        let mut asked = Vec::new();
+        for word in &words {
+            let params = json!({"threadId": thread, "input": [{"type": "text", "text": word}]});
+            asked.push(client.request("turn/start", params).await);
+        }
+        for request in asked {
+            let answer = client.answer_to(request).await;
+            assert!(answer["result"]["turn"]["id"].is_string(), "{answer}");
+        }
+        for word in &words {
+            client.until_one("item/completed", |p| p["item"]["content"][0]["text"] == *word).await;
+        }
+        assert_eq!(client.until("turn/completed").await["turn"]["status"], "completed");
     }
-    let conversation = server.request(2 * ROUNDS).await.conversation();
-    let said = (0..ROUNDS).flat_map(|n| [format!("user: first {n}"), format!("user: second {n}")]);
+    let conversation = server.request(server.count()).await.conversation();
+    let said = (0..ROUNDS).flat_map(|n| ["first", "second", "third"].map(|word| format!("user: {word} {n}")));
     let heard: Vec<_> = conversation.into_iter().filter(|line| line.starts_with("user: ")).collect();
     assert_eq!(heard, said.collect::<Vec<_>>());
     client.ends_with(0).await;

@@ -2,8 +2,8 @@ use super::{
     beginning::Beginning,
     followers::Followers,
     messages::{Decide, Detach, Ended, Heard, Joined, Kept, Look, Opened, Renamed, ThreadCall},
-    review,
     shown::{self, Facts},
+    turns::{Queued, new_id},
 };
 use crate::{
     app_server::{
@@ -20,27 +20,18 @@ use crate::{
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WeakAddr, WrapFuture};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
-    surface::{Said, Surface, TurnKind, last_usage},
+    surface::{Queue, Said, Surface, last_usage},
     wire::{
         decision::ReviewDecision,
-        event::EventMsg,
-        item::UserInput,
-        op::Op,
+        event::{EventMsg, ItemEvent},
+        item::TurnItem,
         rpc::{
-            Empty, RpcError, ServerNotification, item, method,
-            thread::{
-                ReviewStartResponse, ReviewTarget, Thread, ThreadStartedNotification, ThreadUnsubscribeResponse,
-                UnsubscribeStatus,
-            },
-            turn::{Turn, TurnInterruptParams, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnSteerResponse},
+            RpcError, ServerNotification, method,
+            thread::{Thread, ThreadStartedNotification, ThreadUnsubscribeResponse, UnsubscribeStatus},
         },
-        submission::Submission,
     },
 };
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// What a loaded thread is made of.
 pub(crate) struct ThreadParts {
@@ -58,41 +49,21 @@ pub(crate) struct ThreadParts {
 pub struct LoadedThread {
     engine: EngineHandle,
     server: WeakAddr<AppServer>,
-    settings: ThreadSettings,
-    facts: Facts,
-    session: Option<SessionHandle>,
-    surface: Surface,
-    followers: Followers,
+    pub(super) settings: ThreadSettings,
+    pub(super) facts: Facts,
+    pub(super) session: Option<SessionHandle>,
+    pub(super) surface: Surface,
+    pub(super) followers: Followers,
     starting: Option<Starting>,
-    /// What is to be submitted, in order, one at a time.
-    queue: VecDeque<Queued>,
-    submitting: bool,
-    /// What was said by `turn/start` to a turn that listened, by submission: should that have ended before it heard this,
-    /// it is for a turn of its own.
-    added: HashMap<SubmissionId, Added>,
-}
-
-struct Added {
-    turn: SubmissionId,
-    params: Box<TurnStartParams>,
+    /// What is to be submitted, one at a time.
+    pub(super) queue: Queue<Queued>,
+    pub(super) submitting: bool,
 }
 
 /// Before the session is configured.
 struct Starting {
     beginning: Beginning,
     caller: Caller,
-}
-
-enum Queued {
-    Turn {
-        params: Box<TurnStartParams>,
-        caller: Caller,
-    },
-    /// Whoever said this has an answer already.
-    Unheard(Box<TurnStartParams>),
-    Compact(Caller),
-    Review(ReviewTarget, Caller),
-    Op(Op),
 }
 
 impl LoadedThread {
@@ -118,9 +89,8 @@ impl LoadedThread {
             surface: Surface::new(SessionId::default()),
             followers: Followers::default(),
             starting: Some(Starting { beginning: parts.beginning, caller: parts.caller }),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             submitting: false,
-            added: HashMap::new(),
         }
     }
 
@@ -240,6 +210,7 @@ impl LoadedThread {
         match msg {
             EventMsg::SessionConfigured(configured) => {
                 self.facts.path.clone_from(&configured.rollout_path);
+                self.queue.restarted();
                 self.ready();
             }
             EventMsg::Error { message } if self.starting.is_some() => self.refused(message, context),
@@ -248,28 +219,18 @@ impl LoadedThread {
             }
             EventMsg::TaskStarted { .. } => {
                 self.facts.updated_at = unix_millis();
-                // What was submitted before this turn is settled.
-                self.added.retain(|_, added| added.turn == *id);
+                self.queue.turn_began(id);
             }
             EventMsg::TokenCount { rate_limits: Some(limits), .. } => {
                 if let Some(server) = self.server.upgrade() {
                     server.do_send(LimitsTold(*limits));
                 }
             }
-            EventMsg::Error { .. } if self.was_not_heard(id, context) => return,
+            EventMsg::ItemCompleted(ItemEvent { item: TurnItem::UserMessage { .. }, .. }) => self.queue.shown(id),
+            EventMsg::Error { .. } if self.queue.refused(id, self.surface.running()) => return,
             _ => {}
         }
         self.surface.apply(id, msg, unix_millis(), said);
-    }
-
-    /// What a turn should have heard that was over before.
-    fn was_not_heard(&mut self, id: &SubmissionId, context: &mut Context<Self>) -> bool {
-        let Some(added) = self.added.remove(id).filter(|added| self.surface.running() != Some(&added.turn)) else {
-            return false;
-        };
-        self.queue.push_front(Queued::Unheard(added.params));
-        self.submit_next(context);
-        true
     }
 
     /// The session did not take its settings: there is no thread.
@@ -280,124 +241,6 @@ impl LoadedThread {
         if let Some(session) = self.session.clone() {
             context.spawn(async move { session.leave().await.unwrap_or_default() }.into_actor(self));
         }
-    }
-
-    fn start_turn(&mut self, params: Box<TurnStartParams>, caller: Caller, context: &mut Context<Self>) {
-        if params.input.is_empty() {
-            return caller.refuse(&RpcError::invalid_request("input must not be empty"));
-        }
-        self.queue.push_back(Queued::Turn { params, caller });
-        self.submit_next(context);
-    }
-
-    /// The answer goes out first: what the session says of the turn comes after it.
-    fn submit_next(&mut self, context: &mut Context<Self>) {
-        if self.submitting {
-            return;
-        }
-        let Some(next) = self.queue.pop_front() else {
-            return;
-        };
-        let (id, op) = match next {
-            Queued::Op(op) => (new_id(), op),
-            Queued::Turn { params, caller } => self.turn_op(params, caller),
-            Queued::Unheard(params) => {
-                let id = new_id();
-                self.surface.expect(id.clone(), TurnKind::Conversation);
-                (id, self.settings.user_turn(wire_input(params.input), params.output_schema))
-            }
-            Queued::Compact(caller) => {
-                let id = self.expect_turn(TurnKind::Compaction, &caller);
-                caller.answer(method::ThreadCompactStart, &Empty {});
-                (id, Op::Compact)
-            }
-            Queued::Review(target, caller) => self.review_op(&target, caller),
-        };
-        self.submitting = true;
-        self.submit(id, op, context, |thread, context| {
-            thread.submitting = false;
-            thread.submit_next(context);
-        });
-    }
-
-    /// A turn that listens hears this, and settings are for the next one; else a turn begins.
-    fn turn_op(&mut self, params: Box<TurnStartParams>, caller: Caller) -> (SubmissionId, Op) {
-        self.settings = self.settings.changed_by(&params);
-        if let Some(turn) = self.surface.listening().cloned() {
-            self.followers.add(caller.connection, caller.client.clone());
-            caller.answer(method::TurnStart, &TurnStartResponse { turn: Turn::asked(turn.clone()) });
-            let steer = Op::Steer { id: turn.as_str().to_owned(), items: wire_input(params.input.clone()) };
-            let id = new_id();
-            self.added.insert(id.clone(), Added { turn, params });
-            return (id, steer);
-        }
-        let id = self.expect_turn(TurnKind::Conversation, &caller);
-        caller.answer(method::TurnStart, &TurnStartResponse { turn: Turn::asked(id.clone()) });
-        (id, self.settings.user_turn(wire_input(params.input), params.output_schema))
-    }
-
-    /// Whoever starts a turn follows it.
-    fn expect_turn(&mut self, kind: TurnKind, caller: &Caller) -> SubmissionId {
-        let id = new_id();
-        self.surface.expect(id.clone(), kind);
-        self.followers.add(caller.connection, caller.client.clone());
-        id
-    }
-
-    fn review_op(&mut self, target: &ReviewTarget, caller: Caller) -> (SubmissionId, Op) {
-        let id = self.expect_turn(TurnKind::Conversation, &caller);
-        let turn = Turn::asked(id.clone());
-        let response = ReviewStartResponse { turn, review_thread_id: self.facts.id.clone() };
-        caller.answer(method::ReviewStart, &response);
-        (id, self.settings.user_turn(vec![UserInput::Text { text: review::prompt(target) }], None))
-    }
-
-    fn submit(
-        &self,
-        id: SubmissionId,
-        op: Op,
-        context: &mut Context<Self>,
-        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
-    ) {
-        let Some(session) = self.session.clone() else {
-            return;
-        };
-        let submitting = async move { session.submit(Ok(Submission { id, op })).await };
-        context.spawn(submitting.into_actor(self).map(|_, thread, context| then(thread, context)));
-    }
-
-    fn interrupt(&mut self, params: &TurnInterruptParams, caller: Caller, context: &mut Context<Self>) {
-        if let Err(error) = self.must_be_live(&params.turn_id, "no active turn to interrupt") {
-            return caller.refuse(&error);
-        }
-        caller.answer(method::TurnInterrupt, &Empty {});
-        self.surface.interrupted(&params.turn_id);
-        // Past the queue: what waits there is for later.
-        self.submit(new_id(), Op::Interrupt, context, |_, _| {});
-    }
-
-    fn must_be_live(&self, turn: &SubmissionId, nothing: &str) -> Result<(), RpcError> {
-        if self.surface.is_live(turn) {
-            return Ok(());
-        }
-        Err(RpcError::invalid_request(match self.surface.running() {
-            Some(running) => format!("expected active turn id `{turn}` but found `{running}`"),
-            None => nothing.to_owned(),
-        }))
-    }
-
-    fn steer(&mut self, params: TurnSteerParams, caller: Caller, context: &mut Context<Self>) {
-        if params.input.is_empty() {
-            return caller.refuse(&RpcError::invalid_request("input must not be empty"));
-        }
-        if let Err(error) = self.must_be_live(&params.expected_turn_id, "no active turn to steer") {
-            return caller.refuse(&error);
-        }
-        let turn_id = params.expected_turn_id;
-        caller.answer(method::TurnSteer, &TurnSteerResponse { turn_id: turn_id.clone() });
-        let items = wire_input(params.input);
-        self.queue.push_back(Queued::Op(Op::Steer { id: turn_id.as_str().to_owned(), items }));
-        self.submit_next(context);
     }
 
     fn decide(&mut self, Decide { call, decision }: Decide, context: &mut Context<Self>) {
@@ -419,14 +262,6 @@ impl LoadedThread {
             self.decide(Decide { call, decision: ReviewDecision::Denied }, context);
         }
     }
-}
-
-fn wire_input(input: Vec<item::UserInput>) -> Vec<UserInput> {
-    input.into_iter().map(Into::into).collect()
-}
-
-fn new_id() -> SubmissionId {
-    SubmissionId::from(uuid::Uuid::now_v7().to_string())
 }
 
 impl Actor for LoadedThread {
@@ -465,14 +300,8 @@ impl Handler<ThreadCall> for LoadedThread {
             ThreadCall::Start(params, caller) => self.start_turn(params, caller, context),
             ThreadCall::Interrupt(params, caller) => self.interrupt(&params, caller, context),
             ThreadCall::Steer(params, caller) => self.steer(params, caller, context),
-            ThreadCall::Compact(caller) => {
-                self.queue.push_back(Queued::Compact(caller));
-                self.submit_next(context);
-            }
-            ThreadCall::Review(target, caller) => {
-                self.queue.push_back(Queued::Review(target, caller));
-                self.submit_next(context);
-            }
+            ThreadCall::Compact(caller) => self.enqueue(Queued::Compact(caller), context),
+            ThreadCall::Review(target, caller) => self.enqueue(Queued::Review(target, caller), context),
             ThreadCall::Join(params, caller) => self.join(params.exclude_turns, caller, context),
             ThreadCall::Unsubscribe(caller) => self.unsubscribe(caller),
         }
@@ -488,6 +317,7 @@ impl Handler<Heard> for LoadedThread {
             self.heard(delivery.events.id(), msg, &mut said, context);
         }
         self.tell(said, delivery.credit.as_ref());
+        self.submit_next(context);
         self.refuse_questions_of_nobody(context);
     }
 }

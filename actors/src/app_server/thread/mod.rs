@@ -7,6 +7,7 @@ mod messages;
 mod review;
 mod shown;
 mod subscriber;
+mod turns;
 
 pub use self::actor::LoadedThread;
 pub(super) use self::{
