@@ -140,7 +140,7 @@ fn list() {
     for n in 0..10_000 {
         let thread = NewThread::now();
         let lines = [
-            json!({"timestamp": "", "type": "session_meta", "payload": {"id": thread.id, "cwd": format!("/work/{}", n % 50),
+            json!({"timestamp": "", "type": "session_meta", "payload": {"id": thread.id, "cwd": format!("/project/{}", n % 50),
                 "timestamp": "2026-01-01T00:00:00.000Z", "source": "cli", "cli_version": "0", "schema_version": 1}}),
             json!({"timestamp": "", "type": "event_msg", "id": "u", "seq": 1,
                 "payload": {"type": "user_message", "message": format!("question {n}")}}),

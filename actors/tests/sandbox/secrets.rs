@@ -110,22 +110,22 @@ fn the_rest_of_the_home_is_there() {
     for &who in Who::everybody() {
         let ground = Ground::new(who);
         ground.prepare(
-            "cd $LLMX_HOME; echo k > auth.json; mkdir -p sessions/2026 work; echo text > sessions/2026/a; ln -s sessions/2026 now; \
+            "cd $LLMX_HOME; echo k > auth.json; mkdir -p sessions/2026 inner; echo text > sessions/2026/a; ln -s sessions/2026 now; \
              mkfifo pipe",
         );
         let mut command = ground.llmx(Policy::Workspace);
-        command.arg("--cwd").arg(ground.at("home/.llmx/work"));
+        command.arg("--cwd").arg(ground.at("home/.llmx/inner"));
         let script = "cat $LLMX_HOME/now/a; echo new > file; ls -A $LLMX_HOME; \
-                      echo x > $LLMX_HOME/y; echo x > $LLMX_HOME/sessions/2026/a; mkdir $LLMX_HOME/work/.git/x";
+                      echo x > $LLMX_HOME/y; echo x > $LLMX_HOME/sessions/2026/a; mkdir $LLMX_HOME/inner/.git/x";
         let output = command.args(["--", "sh", "-c", script]).output().unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).starts_with("text\n"), "{who:?}: {}", text(&output));
         assert_eq!(
             String::from_utf8_lossy(&output.stdout).lines().skip(1).collect::<Vec<_>>(),
-            ["auth.json", "now", "sessions", "work"],
+            ["auth.json", "inner", "now", "sessions"],
             "{who:?}"
         );
-        assert!(ground.at("home/.llmx/work/file").exists(), "{who:?}: {}", text(&output));
-        assert!(!ground.at("home/.llmx/y").exists() && !ground.at("home/.llmx/work/.git").exists(), "{who:?}");
+        assert!(ground.at("home/.llmx/inner/file").exists(), "{who:?}: {}", text(&output));
+        assert!(!ground.at("home/.llmx/y").exists() && !ground.at("home/.llmx/inner/.git").exists(), "{who:?}");
         assert_eq!(std::fs::read_to_string(ground.at("home/.llmx/sessions/2026/a")).unwrap(), "text\n", "{who:?}");
     }
 }
