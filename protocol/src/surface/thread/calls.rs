@@ -2,18 +2,18 @@
 
 use super::{Question, Said, Surface};
 use crate::{
-    ids::CallId,
+    ids::{CallId, ItemId},
     surface::{
         items,
         turn::{OpenCommand, OpenPatch},
     },
     wire::{
         decision::ReviewDecision,
-        event::{ApplyPatchApprovalRequest, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd},
+        event::{ApplyPatchApprovalRequest, ExecApprovalRequest, ExecCommandBegin, ExecCommandEnd, ExecOutputStream},
         file_change::FileChange,
         op::Op,
         rpc::{
-            Millis, ServerRequest,
+            Millis, ServerNotification, ServerRequest,
             approval::{CommandExecutionRequestApprovalParams, FileChangeRequestApprovalParams},
             item::ItemStatus,
         },
@@ -68,6 +68,17 @@ impl Surface {
         let item = command.item(&begin.call_id, ItemStatus::InProgress, None);
         turn.commands.insert(begin.call_id.clone(), command);
         self.start_item(item, now, out);
+    }
+
+    pub(super) fn command_wrote(&mut self, call: &CallId, stream: ExecOutputStream, chunk: &str, out: &mut Vec<Said>) {
+        let Some(command) = self.turn.as_mut().and_then(|turn| turn.commands.get_mut(call)) else {
+            return;
+        };
+        let delta = command.wrote(stream, chunk);
+        if !delta.is_empty() {
+            let params = self.delta(ItemId::from(call.as_str()), delta);
+            out.extend(params.map(|p| Said::Notify(ServerNotification::CommandExecutionOutputDelta(p))));
+        }
     }
 
     pub(super) fn command_ended(&mut self, end: &ExecCommandEnd, now: Millis, out: &mut Vec<Said>) {
