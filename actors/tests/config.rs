@@ -68,6 +68,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!((config.model_reasoning_effort, config.model_verbosity), (None, None));
     assert_eq!(config.model_reasoning_summary, ReasoningSummary::Auto);
     assert_eq!((config.kill_grace_ms, config.approval_timeout_ms), (100, None));
+    assert_eq!(config.session_rests_after_ms, 120_000);
     assert!(!config.hide_agent_reasoning && !config.show_raw_agent_reasoning);
     assert!(!config.disable_response_storage);
     assert_eq!(config.providers.keys().collect::<Vec<_>>(), ["litellm", "openai", "oss", "replay"]);
@@ -108,6 +109,7 @@ fn every_key_in_use_is_read() {
         project_doc_max_bytes = 5
         project_doc_fallback_filenames = ["NOTES.md"]
         kill_grace_ms = 7
+        session_rests_after_ms = 8
         approval_timeout_ms = 9
         journal_fsync = "item"
         history.persistence = "none"
@@ -167,6 +169,7 @@ fn every_key_in_use_is_read() {
         show_raw_agent_reasoning: true,
         disable_response_storage: true,
         kill_grace_ms: 7,
+        session_rests_after_ms: 8,
         approval_timeout_ms: Some(9),
         journal_fsync: SyncPolicy::Item,
         login: LoginSettings {

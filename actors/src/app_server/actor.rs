@@ -5,9 +5,12 @@ use super::{
     configuration,
     connection::{Connection, ConnectionId, Notes, ToClient},
     file_search::FileSearches,
-    messages::{Announce, Asked, Connect, Decided, Disconnected, LimitsTold, LoadedSessions, ThreadOver, ThreadReady},
+    messages::{
+        Announce, Asked, Connect, Decided, Disconnected, LimitsTold, LoadedSessions, ThreadIdle, ThreadOver,
+        ThreadReady, ThreadStays,
+    },
     settings::ThreadSettings,
-    thread::{Beginning, Decide, Detach, LoadedThread, ThreadCall, ThreadNumber, ThreadParts},
+    thread::{Beginning, Decide, Detach, LoadedThread, MayGo, ThreadCall, ThreadNumber, ThreadParts},
     threads::Shelf,
     unix_millis,
 };
@@ -19,13 +22,15 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, WrapFutu
 use llmx_protocol::{
     ids::SessionId,
     machine::connection::ServerInfo,
+    surface::{Loaded, Over},
     wire::{
         rpc::{
-            ClientRequest, Empty, RpcError,
+            ClientRequest, Empty, RpcError, ServerNotification,
             configuration::EmptyListResponse,
             method, notification_line,
             thread::{
-                PageParams, ThreadLoadedListResponse, ThreadResumeParams, ThreadUnsubscribeResponse, UnsubscribeStatus,
+                PageParams, ThreadLoadedListResponse, ThreadNotification, ThreadResumeParams, ThreadStatus,
+                ThreadStatusChangedNotification, ThreadUnsubscribeResponse, UnsubscribeStatus,
             },
         },
         usage::RateLimitSnapshot,
@@ -36,7 +41,9 @@ use std::collections::HashMap;
 /// Knows the clients and the threads that are loaded. Top of its tree; the engine is beside it.
 pub struct AppServer {
     options: AppServerOptions,
-    threads: HashMap<SessionId, Entry>,
+    threads: Loaded<Entry, Asked>,
+    /// Those that are kept and are being opened.
+    opening: HashMap<ThreadNumber, SessionId>,
     connections: HashMap<ConnectionId, Addr<Connection>>,
     commands: Commands,
     searches: FileSearches,
@@ -57,7 +64,8 @@ impl AppServer {
     pub fn new(options: AppServerOptions) -> Self {
         Self {
             options,
-            threads: HashMap::new(),
+            threads: Loaded::default(),
+            opening: HashMap::new(),
             connections: HashMap::new(),
             commands: Commands::default(),
             searches: FileSearches::default(),
@@ -67,7 +75,24 @@ impl AppServer {
         }
     }
 
+    fn call_all(&mut self, asked: Vec<Asked>, context: &mut Context<Self>) {
+        for asked in asked {
+            self.call(asked, context);
+        }
+    }
+
     fn call(&mut self, asked: Asked, context: &mut Context<Self>) {
+        let asked = match asked.request.thread().cloned() {
+            Some(thread) => self.threads.ask(&thread, asked),
+            None => Some(asked),
+        };
+        if let Some(asked) = asked {
+            self.call_now(asked, context);
+        }
+    }
+
+    /// The thread that it is about, if any, is loaded or it is not.
+    fn call_now(&mut self, asked: Asked, context: &mut Context<Self>) {
         let Asked { request, caller, originator } = asked;
         match request {
             ClientRequest::Initialize(_) => caller.refuse(&RpcError::invalid_request("Already initialized")),
@@ -109,7 +134,7 @@ impl AppServer {
             ClientRequest::ReviewStart(params) => {
                 self.tell_thread(&params.thread_id, caller, |caller| ThreadCall::Review(params.target, caller));
             }
-            ClientRequest::ThreadUnsubscribe(params) if !self.threads.contains_key(&params.thread_id) => {
+            ClientRequest::ThreadUnsubscribe(params) if self.threads.get(&params.thread_id).is_none() => {
                 let status = UnsubscribeStatus::NotLoaded;
                 caller.answer(method::ThreadUnsubscribe, &ThreadUnsubscribeResponse { status });
             }
@@ -205,11 +230,40 @@ impl AppServer {
             Err(why) => return caller.refuse(&RpcError::invalid_request(format!("error deriving config: {why}"))),
         };
         self.last_thread = ThreadNumber(self.last_thread.0 + 1);
+        let number = self.last_thread;
+        if let Beginning::Resumed(params) = &beginning {
+            self.opening.insert(number, params.thread_id.clone());
+            self.threads.opening(params.thread_id.clone());
+        }
         let (engine, server) = (self.options.engine.clone(), context.address().downgrade());
-        let parts = ThreadParts { engine, server, settings, beginning, originator, caller };
+        let parts = ThreadParts { number, engine, server, settings, beginning, originator, caller };
         let me = context.address().downgrade().recipient();
         // Its session and, once it is ready, this server hold its address.
-        start_watched(self.last_thread, me, |_| LoadedThread::new(parts));
+        start_watched(number, me, |_| LoadedThread::new(parts));
+    }
+
+    /// A thread is not loaded any more. Everybody hears of one that was let go, before what was asked of it meanwhile is
+    /// dealt with.
+    fn forget(&mut self, id: &SessionId, context: &mut Context<Self>) {
+        let Some(Over { was_let_go, waited }) = self.threads.over(id) else {
+            return;
+        };
+        if was_let_go {
+            let params = ThreadStatusChangedNotification { thread_id: id.clone(), status: ThreadStatus::NotLoaded };
+            self.announce(&ServerNotification::ThreadStatusChanged(params));
+            self.announce(&ServerNotification::ThreadClosed(ThreadNotification { thread_id: id.clone() }));
+        }
+        self.call_all(waited, context);
+    }
+
+    /// To every client.
+    fn announce(&self, notification: &ServerNotification) {
+        let mut line = Vec::new();
+        notification_line(notification, unix_millis(), &mut line);
+        let notes = Notes::one(notification.method(), line, None);
+        for connection in self.connections.values() {
+            connection.do_send(ToClient::Notes(notes.clone()));
+        }
     }
 
     fn shelf<F: Future<Output = ()> + 'static>(&self, context: &mut Context<Self>, work: impl FnOnce(Shelf) -> F) {
@@ -219,8 +273,7 @@ impl AppServer {
     }
 
     fn list_loaded(&self, page: &PageParams, caller: Caller) {
-        let mut ids: Vec<_> = self.threads.keys().cloned().collect();
-        ids.sort();
+        let ids: Vec<_> = self.threads.iter().map(|(id, _)| id.clone()).collect();
         let after = ids.iter().filter(|id| page.cursor.as_ref().is_none_or(|cursor| id.as_str() > cursor.as_str()));
         let limit = page.limit.map_or(usize::MAX, |limit| limit.max(1) as usize);
         let mut data: Vec<_> = after.cloned().collect();
@@ -283,7 +336,7 @@ impl Handler<Disconnected> for AppServer {
         if self.connections.remove(&id).is_some() {
             self.commands.end_all_of(id);
             self.searches.end_all_of(id);
-            for entry in self.threads.values() {
+            for (_, entry) in self.threads.iter() {
                 entry.thread.do_send(Detach(id));
             }
         }
@@ -293,16 +346,42 @@ impl Handler<Disconnected> for AppServer {
 impl Handler<ThreadReady> for AppServer {
     type Result = ();
 
-    fn handle(&mut self, ThreadReady { id, thread, session }: ThreadReady, _: &mut Context<Self>) {
-        self.threads.insert(id, Entry { thread, session });
+    fn handle(&mut self, ready: ThreadReady, context: &mut Context<Self>) {
+        let ThreadReady { number, id, thread, session } = ready;
+        let wanted = self.opening.remove(&number);
+        let waited = self.threads.opened(id.clone(), Entry { thread, session });
+        self.call_all(waited, context);
+        // A file that the client named may hold another one.
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != id) {
+            self.forget(&wanted, context);
+        }
+    }
+}
+
+impl Handler<ThreadIdle> for AppServer {
+    type Result = ();
+
+    fn handle(&mut self, ThreadIdle(id): ThreadIdle, _: &mut Context<Self>) {
+        if let Some(entry) = self.threads.may_leave(&id) {
+            entry.thread.do_send(MayGo);
+        }
+    }
+}
+
+impl Handler<ThreadStays> for AppServer {
+    type Result = ();
+
+    fn handle(&mut self, ThreadStays(id): ThreadStays, context: &mut Context<Self>) {
+        let waited = self.threads.stays(&id);
+        self.call_all(waited, context);
     }
 }
 
 impl Handler<ThreadOver> for AppServer {
     type Result = ();
 
-    fn handle(&mut self, ThreadOver(id): ThreadOver, _: &mut Context<Self>) {
-        self.threads.remove(&id);
+    fn handle(&mut self, ThreadOver(id): ThreadOver, context: &mut Context<Self>) {
+        self.forget(&id, context);
     }
 }
 
@@ -318,12 +397,7 @@ impl Handler<Announce> for AppServer {
     type Result = ();
 
     fn handle(&mut self, Announce(notification): Announce, _: &mut Context<Self>) {
-        let mut line = Vec::new();
-        notification_line(&notification, unix_millis(), &mut line);
-        let notes = Notes::one(notification.method(), line, None);
-        for connection in self.connections.values() {
-            connection.do_send(ToClient::Notes(notes.clone()));
-        }
+        self.announce(&notification);
     }
 }
 
@@ -331,7 +405,7 @@ impl Handler<LoadedSessions> for AppServer {
     type Result = MessageResult<LoadedSessions>;
 
     fn handle(&mut self, _: LoadedSessions, _: &mut Context<Self>) -> MessageResult<LoadedSessions> {
-        MessageResult(self.threads.values().map(|entry| entry.session.clone()).collect())
+        MessageResult(self.threads.iter().map(|(_, entry)| entry.session.clone()).collect())
     }
 }
 
@@ -351,14 +425,17 @@ impl Handler<ChildExited<ThreadNumber>> for AppServer {
     type Result = ();
 
     /// Its callers were answered when they were dropped; without it nobody can reach the session, which is ended.
-    fn handle(&mut self, ChildExited { exit, .. }: ChildExited<ThreadNumber>, _: &mut Context<Self>) {
-        let lost: Vec<_> =
-            self.threads.iter().filter(|(_, e)| !e.thread.connected()).map(|(id, _)| id.clone()).collect();
-        for id in lost {
+    fn handle(&mut self, exited: ChildExited<ThreadNumber>, context: &mut Context<Self>) {
+        let ChildExited { child, exit } = exited;
+        if let Some(id) = self.opening.remove(&child) {
+            self.forget(&id, context);
+        }
+        let lost = self.threads.iter().filter(|(_, entry)| !entry.thread.connected());
+        let lost: Vec<_> = lost.map(|(id, entry)| (id.clone(), entry.session.clone())).collect();
+        for (id, session) in lost {
             tracing::error!(thread = %id, why = exit.describe(), "a loaded thread crashed");
-            if let Some(entry) = self.threads.remove(&id) {
-                actix::spawn(async move { entry.session.leave().await.unwrap_or_default() });
-            }
+            actix::spawn(async move { session.leave().await.unwrap_or_default() });
+            self.forget(&id, context);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     caller::Caller,
     connection::{ClientSink, Connection, ConnectionId},
-    thread::LoadedThread,
+    thread::{LoadedThread, ThreadNumber},
 };
 use crate::{engine::SessionHandle, flow::Credit};
 use actix::{Addr, Message};
@@ -52,10 +52,21 @@ pub(crate) struct Disconnected(pub(crate) ConnectionId);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct ThreadReady {
+    pub(crate) number: ThreadNumber,
     pub(crate) id: SessionId,
     pub(crate) thread: Addr<LoadedThread>,
     pub(crate) session: SessionHandle,
 }
+
+/// From a thread: nobody needs it. It is to be told that it may go, or nothing.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ThreadIdle(pub(crate) SessionId);
+
+/// From a thread that was told that it may go: somebody had asked it for something before.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ThreadStays(pub(crate) SessionId);
 
 /// From a thread: its session is over.
 #[derive(Debug, Message)]

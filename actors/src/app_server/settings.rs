@@ -4,7 +4,7 @@ use crate::config::{Config, ConfigSources, load};
 use llmx_protocol::machine::settings::Settings;
 use llmx_protocol::wire::{
     item::UserInput,
-    op::{ConfigureSession, Op, UserTurn},
+    op::{ConfigureSession, Op, OverrideTurnContext, UserTurn},
     policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy},
     rpc::{policy::SandboxMode, thread::ThreadStartParams, turn::TurnStartParams},
 };
@@ -16,7 +16,7 @@ use std::{
 };
 
 /// What the next turn of a thread runs under.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ThreadSettings {
     pub(crate) cwd: PathBuf,
     pub(crate) model: String,
@@ -110,6 +110,18 @@ impl ThreadSettings {
         }
     }
 
+    /// The op that has the session go on under them.
+    pub(crate) fn override_op(&self) -> Op {
+        Op::OverrideTurnContext(Box::new(OverrideTurnContext {
+            cwd: Some(self.cwd.clone()),
+            approval_policy: Some(self.approval_policy),
+            sandbox_policy: Some(self.sandbox_policy.clone()),
+            model: Some(self.model.clone()),
+            effort: Some(self.effort),
+            summary: Some(self.summary),
+        }))
+    }
+
     /// The op that starts a turn under them.
     pub(crate) fn user_turn(&self, items: Vec<UserInput>, schema: Option<Value>) -> Op {
         Op::UserTurn(Box::new(UserTurn {
@@ -133,7 +145,7 @@ fn recorded_provider(recorded: &Settings) -> String {
 }
 
 /// A provider as `[model_providers.<id>]` would have it. Does not print what it holds.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct ProviderRecord(Map<String, Value>);
 
 impl fmt::Debug for ProviderRecord {

@@ -88,6 +88,7 @@ pub(super) struct ConfigFile {
     pub(super) show_raw_agent_reasoning: bool,
     pub(super) disable_response_storage: bool,
     pub(super) kill_grace_ms: Option<u64>,
+    pub(super) session_rests_after_ms: Option<u64>,
     pub(super) approval_timeout_ms: Option<u64>,
     pub(super) journal_fsync: Option<SyncPolicy>,
     pub(super) forced_login_method: Option<ForcedLoginMethod>,

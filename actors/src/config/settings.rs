@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 const DEFAULT_MODEL: &str = "gpt-5";
 const DEFAULT_PROVIDER: &str = "openai";
 const DEFAULT_KILL_GRACE_MS: u64 = 100;
+const DEFAULT_SESSION_RESTS_AFTER_MS: u64 = 120_000;
 
 /// What a configuration is made from.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +86,8 @@ pub struct Config {
     pub disable_response_storage: bool,
     /// How many milliseconds a command has between SIGTERM and SIGKILL.
     pub kill_grace_ms: u64,
+    /// After how many milliseconds in which nobody wants anything of it a session rests in its journal; 0: never.
+    pub session_rests_after_ms: u64,
     /// Whether what the user types is remembered over sessions.
     pub keep_history: bool,
     /// When journals of threads are made to survive a power cut.
@@ -159,6 +162,7 @@ fn settle(file: ConfigFile, sources: &ConfigSources) -> Config {
         show_raw_agent_reasoning: file.show_raw_agent_reasoning,
         disable_response_storage: file.disable_response_storage,
         kill_grace_ms: file.kill_grace_ms.unwrap_or(DEFAULT_KILL_GRACE_MS),
+        session_rests_after_ms: file.session_rests_after_ms.unwrap_or(DEFAULT_SESSION_RESTS_AFTER_MS),
         keep_history: file.history.persistence != Persistence::None,
         journal_fsync: file.journal_fsync.unwrap_or_default(),
         approval_timeout_ms: file.approval_timeout_ms,

@@ -32,8 +32,6 @@ pub type TransportFactory = Arc<dyn Fn() -> Arc<dyn Transport> + Send + Sync>;
 
 /// What models may have under way in a session, in bytes of their answers.
 const MODEL_WINDOW: u32 = 512 * 1024;
-/// How long a session may have nothing to do before it rests.
-const RESTS_AFTER: Duration = Duration::from_secs(120);
 /// What commands may have under way in a session, in bytes of their output.
 const OUTPUT_WINDOW: u32 = 512 * 1024;
 
@@ -114,7 +112,7 @@ impl EngineOptions {
             }),
             threads,
             history,
-            rests_after: Some(RESTS_AFTER),
+            rests_after: Some(Duration::from_millis(config.session_rests_after_ms)).filter(|after| !after.is_zero()),
             origin: ThreadOrigin { originator: "llmx".into(), source: SessionSource::Cli },
             sync: config.journal_fsync,
             placement: Placement::Spread(std::thread::available_parallelism().map_or(1, usize::from)),

@@ -265,6 +265,7 @@ impl Outbox {
     fn let_go(&mut self) {
         self.memory = Memory::resting(self.parts.thread.clone(), self.memory.configured_by.clone());
         self.scribe = None;
+        self.subscribers.rest();
     }
 
     /// Numbers that were handed out stay handed out.

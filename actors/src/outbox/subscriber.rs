@@ -36,6 +36,10 @@ pub trait Subscriber: Send + 'static {
     /// [`Gone`] ends the subscription.
     fn deliver(&mut self, delivery: Delivery) -> Result<(), Gone>;
 
+    /// The session rests: all that was said is in the thread's journal, and it has that no longer open. It wakes when
+    /// something is submitted.
+    fn rests(&mut self) {}
+
     /// The session is over; nothing follows.
     fn close(&mut self, end: &SessionEnd);
 

@@ -40,6 +40,12 @@ impl Subscribers {
         });
     }
 
+    pub(super) fn rest(&mut self) {
+        for subscription in &mut self.0 {
+            subscription.subscriber.rests();
+        }
+    }
+
     pub(super) fn close(&mut self, end: &SessionEnd) {
         for subscription in &mut self.0 {
             subscription.subscriber.close(end);

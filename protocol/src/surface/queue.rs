@@ -50,6 +50,12 @@ impl<W> Queue<W> {
         self.waiting.pop_first()
     }
 
+    /// Whether nothing waits, and no words may come back.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.open.is_empty()
+    }
+
     /// Words that had this place are about to be submitted to this turn. `again` is to be submitted in their stead should
     /// it be over before it hears them.
     pub fn said(&mut self, submission: SubmissionId, turn: SubmissionId, place: Place, again: Option<W>) {

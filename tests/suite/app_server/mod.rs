@@ -11,3 +11,4 @@ mod handshake;
 mod schema;
 mod threads;
 mod turns;
+mod unloading;

@@ -1,7 +1,7 @@
 use super::{
     beginning::Beginning,
     followers::Followers,
-    messages::{Decide, Detach, Ended, Heard, Joined, Kept, Look, Opened, Renamed, ThreadCall},
+    messages::{Decide, Detach, Ended, Heard, Joined, Kept, Look, Opened, Renamed, ThreadCall, ThreadNumber},
     shown::{self, Facts},
     turns::{Queued, new_id},
 };
@@ -20,7 +20,7 @@ use crate::{
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WeakAddr, WrapFuture};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
-    surface::{Queue, Said, Surface, last_usage},
+    surface::{Queue, Said, Stay, Surface, last_usage},
     wire::{
         decision::ReviewDecision,
         event::{EventMsg, ItemEvent},
@@ -35,6 +35,7 @@ use std::time::Duration;
 
 /// What a loaded thread is made of.
 pub(crate) struct ThreadParts {
+    pub(crate) number: ThreadNumber,
     pub(crate) engine: EngineHandle,
     pub(crate) server: WeakAddr<AppServer>,
     /// What the client wants, and what is configured where it says nothing.
@@ -45,23 +46,30 @@ pub(crate) struct ThreadParts {
     pub(crate) caller: Caller,
 }
 
-/// A session with everyone who follows it. Child of the AppServer; lives as long as its session.
+/// A session with everyone who follows it. Child of the AppServer; lives as long as its session, which it ends when
+/// nobody needs it.
 pub struct LoadedThread {
+    number: ThreadNumber,
     engine: EngineHandle,
-    server: WeakAddr<AppServer>,
+    pub(super) server: WeakAddr<AppServer>,
     pub(super) settings: ThreadSettings,
     pub(super) facts: Facts,
     pub(super) session: Option<SessionHandle>,
     pub(super) surface: Surface,
     pub(super) followers: Followers,
-    starting: Option<Starting>,
+    pub(super) starting: Option<Starting>,
+    /// Clients that are about to follow it.
+    pub(super) joining: usize,
+    pub(super) stay: Stay,
+    /// Whether the session does not know the settings yet that the next turn runs under.
+    pub(super) unsaid: bool,
     /// What is to be submitted, one at a time.
     pub(super) queue: Queue<Queued>,
     pub(super) submitting: bool,
 }
 
 /// Before the session is configured.
-struct Starting {
+pub(super) struct Starting {
     beginning: Beginning,
     caller: Caller,
 }
@@ -81,6 +89,7 @@ impl LoadedThread {
             name: None,
         };
         Self {
+            number: parts.number,
             engine: parts.engine,
             server: parts.server,
             settings: parts.settings,
@@ -89,6 +98,9 @@ impl LoadedThread {
             surface: Surface::new(SessionId::default()),
             followers: Followers::default(),
             starting: Some(Starting { beginning: parts.beginning, caller: parts.caller }),
+            joining: 0,
+            stay: Stay::default(),
+            unsaid: false,
             queue: Queue::default(),
             submitting: false,
         }
@@ -175,11 +187,14 @@ impl LoadedThread {
         if exclude_turns {
             return self.joined(Joined { turns: Vec::new(), caller });
         }
+        self.joining += 1;
         let (engine, id) = (self.engine.clone(), self.facts.id.clone());
         let reading = async move { engine.read_thread(ThreadRef::Id(id)).await };
         context.spawn(reading.into_actor(self).map(|stored, thread, _| {
             let turns = stored.map_or_else(|_| Vec::new(), |stored| stored::turns_of(&stored));
+            thread.joining -= 1;
             thread.joined(Joined { turns, caller });
+            thread.ask_to_go();
         }));
     }
 
@@ -280,7 +295,8 @@ impl Handler<Opened> for LoadedThread {
         self.surface = Surface::new(session.id.clone());
         self.session = Some(session.clone());
         if let Some(server) = self.server.upgrade() {
-            server.do_send(ThreadReady { id: session.id.clone(), thread: context.address(), session });
+            let (number, id, thread) = (self.number, session.id.clone(), context.address());
+            server.do_send(ThreadReady { number, id, thread, session });
         }
         if let Some(kept) = kept {
             return self.goes_on(kept);
@@ -305,6 +321,7 @@ impl Handler<ThreadCall> for LoadedThread {
             ThreadCall::Join(params, caller) => self.join(params.exclude_turns, caller, context),
             ThreadCall::Unsubscribe(caller) => self.unsubscribe(caller),
         }
+        self.ask_to_go();
     }
 }
 
@@ -312,6 +329,7 @@ impl Handler<Heard> for LoadedThread {
     type Result = ();
 
     fn handle(&mut self, Heard(delivery): Heard, context: &mut Context<Self>) {
+        self.stay.session_wakes();
         let mut said = Vec::new();
         for (_, msg) in delivery.events.iter() {
             self.heard(delivery.events.id(), msg, &mut said, context);
@@ -352,13 +370,18 @@ impl Handler<Detach> for LoadedThread {
     fn handle(&mut self, Detach(connection): Detach, context: &mut Context<Self>) {
         self.followers.remove(connection);
         self.refuse_questions_of_nobody(context);
+        self.ask_to_go();
     }
 }
 
 impl Handler<Ended> for LoadedThread {
     type Result = ();
 
+    /// One that goes waits until nothing is left of the session.
     fn handle(&mut self, _: Ended, context: &mut Context<Self>) {
+        if self.stay.goes() {
+            return;
+        }
         if let Some(server) = self.server.upgrade() {
             server.do_send(ThreadOver(self.facts.id.clone()));
         }

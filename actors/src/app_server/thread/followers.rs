@@ -55,8 +55,9 @@ impl Followers {
         }
     }
 
+    /// A client may have gone before it became a follower.
     pub(super) fn nobody(&self) -> bool {
-        self.list.is_empty()
+        self.list.iter().all(|follower| !follower.client.connected())
     }
 
     pub(super) fn tell(&mut self, thread: &SessionId, said: Vec<Said>, credit: Option<&Credit>) {

@@ -66,6 +66,11 @@ pub(crate) struct Decide {
 #[rtype(result = "()")]
 pub(crate) struct Detach(pub(crate) ConnectionId);
 
+/// It may go, if nobody needs it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct MayGo;
+
 /// The session is there; with what was kept of its thread, where it is not new.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -93,6 +98,11 @@ pub(super) struct Joined {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Heard(pub(super) Delivery);
+
+/// The session rests.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Rests;
 
 /// The session is over.
 #[derive(Debug, Message)]

@@ -3,6 +3,7 @@
 mod actor;
 mod beginning;
 mod followers;
+mod leaving;
 mod messages;
 mod review;
 mod shown;
@@ -13,5 +14,5 @@ pub use self::actor::LoadedThread;
 pub(super) use self::{
     actor::ThreadParts,
     beginning::Beginning,
-    messages::{Decide, Detach, Look, Renamed, ThreadCall, ThreadNumber},
+    messages::{Decide, Detach, Look, MayGo, Renamed, ThreadCall, ThreadNumber},
 };

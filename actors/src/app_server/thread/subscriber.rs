@@ -2,7 +2,7 @@
 
 use super::{
     LoadedThread,
-    messages::{Ended, Heard},
+    messages::{Ended, Heard, Rests},
 };
 use crate::outbox::{Delivery, Gone, Subscriber};
 use actix::Addr;
@@ -18,6 +18,10 @@ impl Subscriber for ToThread {
         }
         self.0.do_send(Heard(delivery));
         Ok(())
+    }
+
+    fn rests(&mut self) {
+        self.0.do_send(Rests);
     }
 
     fn close(&mut self, _: &SessionEnd) {

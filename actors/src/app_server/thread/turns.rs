@@ -107,7 +107,9 @@ impl LoadedThread {
     /// A turn that listens hears this, and settings are for the next one; else a turn begins.
     fn turn_op(&mut self, place: Place, params: Box<TurnStartParams>, caller: Option<Caller>) -> (SubmissionId, Op) {
         if caller.is_some() {
-            self.settings = self.settings.changed_by(&params);
+            let changed = self.settings.changed_by(&params);
+            self.unsaid |= changed != self.settings;
+            self.settings = changed;
         }
         let (id, listening) = (new_id(), self.surface.listening().cloned());
         if let Some(caller) = caller {
@@ -120,6 +122,7 @@ impl LoadedThread {
             return self.steer_op(place, &turn, items, Some(Queued::Turn { params, caller: None }));
         }
         self.surface.expect(id.clone(), TurnKind::Conversation);
+        self.unsaid = false;
         (id, self.settings.user_turn(wire_input(params.input), params.output_schema))
     }
 
@@ -148,11 +151,12 @@ impl LoadedThread {
         let turn = Turn::asked(id.clone());
         let response = ReviewStartResponse { turn, review_thread_id: self.facts.id.clone() };
         caller.answer(method::ReviewStart, &response);
+        self.unsaid = false;
         (id, self.settings.user_turn(vec![UserInput::Text { text: review::prompt(target) }], None))
     }
 
     pub(super) fn submit(
-        &self,
+        &mut self,
         id: SubmissionId,
         op: Op,
         context: &mut Context<Self>,
@@ -161,6 +165,7 @@ impl LoadedThread {
         let Some(session) = self.session.clone() else {
             return;
         };
+        self.stay.session_wakes();
         let submitting = async move { session.submit(Ok(Submission { id, op })).await };
         context.spawn(submitting.into_actor(self).map(|_, thread, context| then(thread, context)));
     }

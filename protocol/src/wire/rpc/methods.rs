@@ -3,6 +3,7 @@
 use super::{
     Empty, RpcError, account, command, configuration, files, handshake, params::read, rows::Row, thread, turn,
 };
+use crate::ids::SessionId;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -84,6 +85,30 @@ macro_rules! methods {
             )*
         }
     };
+}
+
+impl ClientRequest {
+    /// The thread that it is about, where it names one.
+    #[must_use]
+    pub fn thread(&self) -> Option<&SessionId> {
+        match self {
+            Self::ThreadResume(params) => Some(&params.thread_id),
+            Self::ThreadFork(params) => Some(&params.thread_id),
+            Self::ThreadRead(params) => Some(&params.thread_id),
+            Self::ThreadArchive(params)
+            | Self::ThreadUnarchive(params)
+            | Self::ThreadDelete(params)
+            | Self::ThreadUnsubscribe(params)
+            | Self::ThreadCompactStart(params) => Some(&params.thread_id),
+            Self::ThreadSetName(params) => Some(&params.thread_id),
+            Self::ThreadTurnsList(params) | Self::ThreadItemsList(params) => Some(&params.thread_id),
+            Self::ReviewStart(params) => Some(&params.thread_id),
+            Self::TurnStart(params) => Some(&params.thread_id),
+            Self::TurnInterrupt(params) => Some(&params.thread_id),
+            Self::TurnSteer(params) => Some(&params.thread_id),
+            _ => None,
+        }
+    }
 }
 
 methods! {
