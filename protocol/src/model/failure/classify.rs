@@ -64,7 +64,7 @@ fn by_message(status: u16, error: &ErrorBody) -> Option<FailureKind> {
         Some(FailureKind::Loading)
     } else if denies_route(&message) {
         Some(FailureKind::NoSuchRoute)
-    } else if status == 404 && ["model", "deployment"].iter().any(|word| message.contains(word)) {
+    } else if status == 404 && is_about_a_model(&message) {
         Some(FailureKind::BadRequest)
     } else {
         None
@@ -91,13 +91,20 @@ pub(super) fn instead_of_a_stream(error: &ErrorBody) -> FailureKind {
     if denies_route(&error.message.to_lowercase()) { FailureKind::NoSuchRoute } else { stream(error) }
 }
 
+/// Some servers list the routes that they have where they deny one: `/v1/models` is no model.
+fn is_about_a_model(lowercase_message: &str) -> bool {
+    let message = lowercase_message.replace("/models", "");
+    ["model", "deployment"].iter().any(|word| message.contains(word))
+}
+
 /// Whether it is the route that a server does not know, not the model or something else in the request.
 fn denies_route(lowercase_message: &str) -> bool {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 9] = [
         "unexpected endpoint or method",  // LM Studio, with 200
         "unknown request url",            // Groq
         "invalid url (",                  // OpenAI
-        "no route",                       // gateways
+        "no route matched",               // Kong
+        "no route found",                 // gateways; "no route to host" is a network's word
         "route not found",                // gateways
         "unsupported endpoint",           // gateways
         "endpoint is not supported",      // gateways

@@ -22,6 +22,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What to say about it. Printable, at most a few kilobytes.
     pub message: String,
+    /// What is said instead when no further try is made, where that differs.
+    pub last_words: Option<String>,
     /// How long the server asks to be left alone. Not capped: a server may ask for a day.
     pub retry_after: Option<Duration>,
 }
@@ -90,7 +92,7 @@ impl Failure {
     /// A failure that was understood elsewhere; for [`FailureKind::Garbage`] the text is the detail only.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None }
+        Self { kind, message: message.into(), last_words: None, retry_after: None }
     }
 
     /// No connection could be made; `detail` is the transport's word.
@@ -129,12 +131,14 @@ impl Failure {
             .or_else(|| error.resets_in(now_unix))
             .or_else(|| parse_try_again(&error.message));
         let request_id = request_id.map(|id| format!(", request id: {}", printable(id))).unwrap_or_default();
+        let said = format!("{}{request_id}", status_text(status));
         let message = match kind {
-            _ if kind.is_retryable() => exhausted_text(status, &request_id, &error),
+            _ if kind.is_retryable() => with_remark(said.clone(), &error),
             FailureKind::ContextOverflow | FailureKind::Quota | FailureKind::UsageLimit => limit_text(kind, &error),
             _ => format!("unexpected status {}: {}{request_id}", status_text(status), error.raw),
         };
-        Self { kind, message, retry_after: wait }
+        let last_words = kind.is_retryable().then(|| exhausted_text(status, &said, &error));
+        Self { kind, message, last_words, retry_after: wait }
     }
 
     /// An error that came inside a stream: the `error` member of `response.failed`, of an `error` event, or of an
@@ -159,7 +163,7 @@ impl Failure {
             _ if kind.is_retryable() => format!("{CUT_SHORT}{}", error.said()),
             _ => error.said().to_owned(),
         };
-        Self { kind, message, retry_after: parse_try_again(&error.message) }
+        Self { retry_after: parse_try_again(&error.message), ..Self::new(kind, message) }
     }
 
     /// Whether the same request may succeed later.
@@ -176,7 +180,7 @@ impl fmt::Display for Failure {
         if matches!(self.kind, FailureKind::Cut | FailureKind::Idle | FailureKind::Garbage) {
             f.write_str(CUT_SHORT)?;
         }
-        f.write_str(&self.message)
+        f.write_str(self.last_words.as_ref().unwrap_or(&self.message))
     }
 }
 
@@ -184,11 +188,11 @@ impl std::error::Error for Failure {}
 
 /// Said when the last retry failed. The server's own word is added: a wrong request that a proxy answers with 500 is
 /// otherwise a riddle.
-fn exhausted_text(status: u16, request_id: &str, error: &ErrorBody) -> String {
+fn exhausted_text(status: u16, said: &str, error: &ErrorBody) -> String {
     let text = if status == 500 {
         "We're currently experiencing high demand, which may cause temporary errors.".to_owned()
     } else {
-        format!("exceeded retry limit, last status: {}{request_id}", status_text(status))
+        format!("exceeded retry limit, last status: {said}")
     };
     with_remark(text, error)
 }

@@ -95,6 +95,7 @@ fn a_missing_route_is_known_in_every_proxy_s_words() {
         "Invalid URL (POST /v1/responses)",
         "no Route matched with those values",
         "This model does not support the Responses API",
+        "no route found",
     ];
     for message in messages {
         let error = serde_json::json!({"message": message, "type": "invalid_request_error"});
@@ -109,6 +110,12 @@ fn a_missing_route_is_known_in_every_proxy_s_words() {
     assert_eq!(Failure::from_answer(&other), Failure::from_stream(&other));
     check(401, r#"{"error":{"message":"no route without a key"}}"#, FailureKind::Auth);
     check(500, r#"{"error":{"message":"not implemented"}}"#, FailureKind::Server);
+    check(500, r#"{"error":{"message":"Connection error: No route to host"}}"#, FailureKind::Server);
+    check(
+        404,
+        r#"{"error":{"message":"unknown endpoint; there are /v1/chat/completions and /v1/models"}}"#,
+        FailureKind::NoSuchRoute,
+    );
 }
 
 #[test]
@@ -155,6 +162,14 @@ fn the_texts_are_those_a_ui_knows() {
         Failure::idle(Duration::from_secs(300)).to_string(),
         "stream disconnected before completion: idle timeout waiting for SSE (300s)"
     );
+}
+
+#[test]
+fn a_failure_that_is_tried_again_is_not_called_the_last() {
+    let message = |status: u16, body: &str| http(status, body).message;
+    assert_eq!(message(429, r#"{"error":{"message":"slow"}}"#), "429 Too Many Requests (server: slow)");
+    assert_eq!(message(500, ""), "500 Internal Server Error");
+    assert_eq!(message(400, "no"), "unexpected status 400 Bad Request: no");
 }
 
 #[test]
@@ -209,6 +224,7 @@ fn errors_inside_a_stream_are_known_by_name_code_or_words() {
         Failure {
             kind: FailureKind::RateLimited,
             message: cut("try again in 20ms"),
+            last_words: None,
             retry_after: Some(Duration::from_millis(20)),
         }
     );
