@@ -8,6 +8,9 @@ use llmx_protocol::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// How long the closing words of an answer are waited for once all else was said.
+const END_WAIT: Duration = Duration::from_secs(2);
+
 /// Where what the model says goes.
 pub(super) struct Sink {
     pub(super) attempt: Attempt,
@@ -24,7 +27,8 @@ pub(super) async fn run(transport: Arc<dyn Transport>, request: ModelRequest, si
     let limits = answer.rate_limits().map(ModelEvent::RateLimits);
     sink.hand_over(notice.into_iter().chain(limits).collect(), 0).await;
     loop {
-        let chunk = within(idle, answer.next()).await;
+        let patience = if decoder.lacks_only_its_end() { idle.min(END_WAIT) } else { idle };
+        let chunk = within(patience, answer.next()).await;
         let mut events = Vec::new();
         let decoded = match &chunk {
             Ok(Some(bytes)) => decoder.feed(bytes, &mut events),

@@ -88,6 +88,15 @@ impl AnswerDecoder {
         }
     }
 
+    /// Whether all was said but the closing words, which are not worth a long wait.
+    #[must_use]
+    pub fn lacks_only_its_end(&self) -> bool {
+        match self {
+            Self::Responses(_) => false,
+            Self::Chat(decoder) => decoder.lacks_only_its_end(),
+        }
+    }
+
     /// How many events could not be read and were skipped; worth a line in a log.
     #[must_use]
     pub fn skipped_events(&self) -> u64 {

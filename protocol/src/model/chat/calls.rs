@@ -81,7 +81,7 @@ impl Call {
         }
         match (self.id.as_deref(), fragment.id()) {
             (Some(id), Some(other)) => id != other,
-            _ => !fragment.arguments().trim().is_empty() && self.is_whole(),
+            _ => (fragment.name() != self.name || !fragment.arguments().trim().is_empty()) && self.is_whole(),
         }
     }
 

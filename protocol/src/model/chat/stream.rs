@@ -97,6 +97,12 @@ impl ChatDecoder {
         self.answer.is_over
     }
 
+    /// Whether all was said but for the count of tokens and the closing words, which some servers never send.
+    #[must_use]
+    pub fn lacks_only_its_end(&self) -> bool {
+        self.answer.finish_reason.is_some() && !self.is_done()
+    }
+
     /// How many events could not be read and were skipped; worth a line in a log.
     #[must_use]
     pub fn skipped_events(&self) -> u64 {
@@ -264,7 +270,9 @@ impl Answer {
             return Ok(());
         }
         self.created(&chunk.id, out);
-        self.usage = chunk.usage.and_then(usage).or(self.usage);
+        // A count of nothing takes nothing back.
+        let counted = chunk.usage.and_then(usage).filter(|usage| *usage != TokenUsage::default());
+        self.usage = counted.or(self.usage);
         let over = self.finish_reason.is_some();
         for choice in chunk.choices.into_iter().flatten().filter(|choice| !over && choice.is_first()) {
             self.take_choice(choice, out)?;

@@ -197,6 +197,7 @@ fn usage_counts_whenever_it_comes() {
     check(&[null, STOP, after], Some(3));
     check(&[running, STOP, after, null], Some(3));
     check(&[running, STOP], Some(1));
+    check(&[running, STOP, r#"{"choices":[],"usage":{}}"#], Some(1));
     check(&[after, STOP, "[DONE]", after], Some(3));
     check(&[STOP], None);
 }
@@ -210,6 +211,19 @@ fn a_cut_stream_is_a_cut_stream() {
     check_failure(&["[DONE]"], FailureKind::Cut, &format!("{cut}the stream held no answer"));
     check(&[&text, "[DONE]", &text], r#"created +0:Message 0"a" =0:assistant:a completed:-"#);
     check(&[STOP, "[DONE]"], "created completed:-");
+}
+
+#[test]
+fn an_answer_lacks_only_its_end_from_the_reason_to_stop_on() {
+    let lacks = |chunks: &[&str]| {
+        let mut decoder = ChatDecoder::new(LIMITS);
+        decoder.feed(stream(chunks).as_bytes(), &mut Vec::new()).unwrap();
+        decoder.lacks_only_its_end()
+    };
+    let text = delta(r#"{"content":"a"}"#);
+    assert!(!lacks(&[]) && !lacks(&[&text]));
+    assert!(lacks(&[&text, STOP]));
+    assert!(!lacks(&[&text, STOP, "[DONE]"]), "that was the end");
 }
 
 #[test]
@@ -271,6 +285,12 @@ fn calls_of_servers_that_do_not_go_by_the_book() {
     let no_names_at_all =
         [r#"[{"function":{"name":"f","arguments":"{}"}},{"function":{"name":"f","arguments":"{}"}}]"#];
     check_calls(&no_names_at_all, &["call_0_chatcmpl-1:f({})", "call_1_chatcmpl-1:f({})"]);
+    let names_alone = [
+        r#"[{"function":{"name":"f","arguments":"{}"}}]"#,
+        r#"[{"function":{"name":"g","arguments":""}}]"#,
+        r#"[{"function":{"arguments":"{}"}}]"#,
+    ];
+    check_calls(&names_alone, &["call_0_chatcmpl-1:f({})", "call_1_chatcmpl-1:g({})"]);
     let new_id_each_time = [
         r#"[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]"#,
         r#"[{"index":0,"id":"b","function":{"name":null,"arguments":"}"}}]"#,
