@@ -84,6 +84,16 @@ fn built(builder: ClientBuilder) -> Result<Client, String> {
     builder.build().map_err(|e| with_causes(&e))
 }
 
+/// The error without what a URL holds besides the address: the query may be a key, the user a password.
+pub(crate) fn without_secrets(mut error: reqwest::Error) -> reqwest::Error {
+    if let Some(url) = error.url_mut() {
+        url.set_query(None);
+        // Only a URL without a host cannot have these, and then it has none.
+        let _ = (url.set_username(""), url.set_password(None));
+    }
+    error
+}
+
 /// An error with its causes: reqwest's own words stop at "error sending request".
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

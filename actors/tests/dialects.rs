@@ -384,6 +384,19 @@ async fn a_cut_chat_is_asked_for_again_unless_the_answer_was_whole() {
 }
 
 #[actix::test]
+async fn a_content_type_is_known_in_capitals() {
+    for wire_api in ["responses", "chat"] {
+        let server = Server::start(|path, _| {
+            let answer = if path.ends_with("responses") { responses_say("hi", "resp_1") } else { chat_says("hi") };
+            Reply { kind: "Text/Event-Stream;Charset=UTF-8", ..answer }
+        })
+        .await;
+        let mut ui = Ui::open(&engine(&server, wire_api)).await;
+        assert_eq!(ui.task("a").await.messages(), ["hi"], "{wire_api}");
+    }
+}
+
+#[actix::test]
 async fn a_chat_server_that_does_not_stream_is_understood() {
     let server = Server::start(|_, n| match n {
         0 => reply(200, r#"{"choices":[{"message":{"content":"whole"},"finish_reason":"length"}]}"#),

@@ -6,9 +6,11 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 const KEY: &str = "sk-very-secret";
+const URL_KEY: &str = "url-very-secret";
 
 fn recorded_at(server: &ModelServer, file: &Path) -> Setup {
     let setup = Setup::with(server).provider("record", &format!("'{}'", file.display()));
+    let setup = setup.provider("query_params", &format!("{{ 'api-key' = '{URL_KEY}' }}"));
     setup.provider("env_key", "'SCRIPTED_API_KEY'").variable("SCRIPTED_API_KEY", KEY)
 }
 
@@ -48,7 +50,7 @@ fn exchanges(file: &Path) -> Vec<Value> {
 
 /// A conversation with a failure, a broken answer, a command and an interrupt.
 fn eventful() -> (Vec<Answer>, Gate) {
-    let busy = format!(r#"{{"error":{{"message":"slow down, {KEY}"}}}}"#);
+    let busy = format!(r#"{{"error":{{"message":"slow down, {KEY}, {URL_KEY}"}}}}"#);
     let gate = Gate::default();
     let script = vec![
         Answer::refusal(429, &[("retry-after", "0"), ("set-cookie", "account=1")], &busy),
@@ -113,7 +115,7 @@ async fn a_recording_has_requests_whole_and_no_secrets() {
     drive(&mut ui).await;
     ui.ends_with(0).await;
     let text = fs::read_to_string(&file).unwrap();
-    assert!(!text.contains(KEY) && !text.contains("account=1"), "{text}");
+    assert!([KEY, URL_KEY, "account=1"].iter().all(|secret| !text.contains(secret)), "{text}");
     let exchanges = exchanges(&file);
     for (number, exchange) in (1..).zip(&exchanges) {
         assert_eq!(exchange["request"]["body"], server.request(number).await.body, "exchange {number}");

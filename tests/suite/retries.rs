@@ -237,3 +237,67 @@ async fn the_key_goes_to_the_server_and_nowhere_else() {
     assert!(!request.body.to_string().contains(key) && !ui.story().contains(key));
     ui.ends_with(0).await;
 }
+
+#[tokio::test]
+async fn a_request_that_cannot_be_made_is_told_at_once() {
+    let server = ModelServer::start([]).await;
+    let bad_header = Setup::with(&server).provider("http_headers", "{ 'no name' = 'x' }");
+    for (setup, words) in [(bad_header, "header name"), (Setup::with_model_at("127.0.0.1:9/v1"), "URL")] {
+        let mut ui = setup.configured().await;
+        let events = ui.task("u1", "hello").await;
+        let last = events.last().unwrap();
+        assert!(last.kind() == "error" && last.text("message").contains(words), "{last:?}");
+        assert_eq!((server.count(), count(&events, "stream_error")), (0, 0), "{}", ui.story());
+        ui.ends_with(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_named_without_the_key_in_its_url() {
+    let url = deserted_url().await;
+    let setup = Setup::with_model_at(&url).provider("query_params", "{ 'api-key' = 'very-secret' }");
+    let mut ui = setup.provider("request_max_retries", "1").configured().await;
+    let events = ui.task("u1", "hello").await;
+    let (story, last) = (ui.story(), events.last().unwrap());
+    assert!(last.text("message").contains(&url) && !story.contains("very-secret"), "{story}");
+    ui.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn a_failure_is_called_the_last_only_when_it_is() {
+    let busy = || refusal(429, "rate_limit_exceeded", "slow down");
+    let server = ModelServer::start([busy(), busy()]).await;
+    let mut ui = Setup::with(&server).provider("request_max_retries", "1").configured().await;
+    let events = ui.task("u1", "hello").await;
+    let retry = events.iter().find(|event| event.kind() == "stream_error").unwrap().text("message");
+    assert!(retry.ends_with(": 429 Too Many Requests (server: slow down)"), "{retry}");
+    let last = events.last().unwrap().text("message");
+    assert_eq!(last, "exceeded retry limit, last status: 429 Too Many Requests (server: slow down)");
+    ui.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn an_api_that_a_server_lacks_is_named_with_what_would_help() {
+    for (wire_api, other) in [("responses", "chat"), ("chat", "responses")] {
+        let server = ModelServer::start([Answer::refusal(404, &[], r#"{"detail":"Not Found"}"#)]).await;
+        let mut ui = Setup::with(&server).provider("wire_api", &format!("'{wire_api}'")).configured().await;
+        let events = ui.task("u1", "hello").await;
+        let said = events.last().unwrap().text("message");
+        let hint = format!("`wire_api = \"{other}\"` or `\"auto\"`");
+        assert!(said.starts_with("unexpected status 404 Not Found") && said.contains(&hint), "{said}");
+        ui.ends_with(0).await;
+    }
+}
+
+/// With the time-out for silence that providers have by default: five minutes.
+#[tokio::test]
+async fn an_answer_is_complete_although_its_server_keeps_the_connection() {
+    let chunk = |delta: serde_json::Value, reason: Option<&str>| json!({"id": "c1", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
+    let said = [chunk(json!({"content": "Hello."}), None), chunk(json!({}), Some("stop"))];
+    let server = ModelServer::start([Answer::stream().events(said).stalls()]).await;
+    let mut ui = Setup::with(&server).provider("wire_api", "'chat'").configured().await;
+    let events = ui.task("u1", "hello").await;
+    assert_eq!(events.last().unwrap().text("last_agent_message"), "Hello.", "{}", ui.story());
+    assert_eq!(count(&events, "stream_error"), 0);
+    ui.ends_with(0).await;
+}

@@ -1,7 +1,10 @@
 //! The bytes of an answer over HTTP.
 
 use super::AnswerBody;
-use crate::{http_clients::with_causes, replay::Tape};
+use crate::{
+    http_clients::{with_causes, without_secrets},
+    replay::Tape,
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use llmx_protocol::{
@@ -38,7 +41,7 @@ impl HttpAnswer {
     }
 
     async fn hear(&mut self) -> Heard {
-        let chunk = self.response.chunk().await.map_err(|e| Failure::cut(&with_causes(&e)));
+        let chunk = self.response.chunk().await.map_err(|e| Failure::cut(&with_causes(&without_secrets(e))));
         match &chunk {
             Ok(Some(bytes)) => self.tape.heard(bytes),
             Ok(None) => self.tape.ended(),

@@ -5,7 +5,7 @@ use super::{AnswerBody, ModelRequest, Transport};
 use crate::{
     auth::{Bearer, Keys},
     config::{Config, Environment, OPENAI_BASE_URL, ProviderInfo, Secret, WireApi},
-    http_clients::{AGENT, Clients, with_causes},
+    http_clients::{AGENT, Clients, with_causes, without_secrets},
     replay::{Recordings, Tape},
 };
 use bytes::Bytes;
@@ -103,8 +103,8 @@ impl Transport for HttpTransport {
 impl Http {
     async fn open(&self, provider: &ProviderInfo, request: &ModelRequest) -> Result<HttpAnswer, Failure> {
         match provider.wire_api {
-            WireApi::Responses => self.ask(provider, Dialect::Responses, request).await,
-            WireApi::Chat => self.ask(provider, chat_of(provider), request).await,
+            WireApi::Responses => self.ask(provider, Dialect::Responses, request).await.map_err(|f| hinting(f, "chat")),
+            WireApi::Chat => self.ask(provider, chat_of(provider), request).await.map_err(|f| hinting(f, "responses")),
             WireApi::Auto => self.ask_in_either(provider, request).await,
         }
     }
@@ -165,7 +165,7 @@ impl Http {
         let dialect = asked.dialect;
         let mut tape = self.tape(asked, key.as_ref()).await?;
         let post = self.post(asked, key.as_ref())?;
-        let response = post.send().await.map_err(|e| Failure::connect(&with_causes(&e)))?;
+        let response = post.send().await.map_err(not_sent)?;
         tape.answered(response.status().as_u16(), response.headers());
         if let Some(encoding) = unwanted_encoding(response.headers()).filter(|_| response.status().is_success()) {
             let failure = Failure::new(FailureKind::BadRequest, encoded_text(&encoding));
@@ -185,9 +185,10 @@ impl Http {
         };
         let cannot = |e| Failure::new(FailureKind::BadRequest, format!("failed to record to {}: {e}", file.display()));
         let recorder = self.recordings.at(file).await.map_err(cannot)?;
-        let headers =
-            provider.headers(&self.credentials.environment).into_iter().map(|(_, value)| Secret::from(value.as_str()));
-        Ok(Tape::of(recorder, dialect.path(), body.clone(), headers.chain(key.map(|key| key.token.clone())).collect()))
+        let environment = &self.credentials.environment;
+        let headers = provider.headers(environment).into_iter().map(|(_, value)| value);
+        let known = headers.chain(provider.secrets(environment)).map(|value| Secret::from(value.as_str()));
+        Ok(Tape::of(recorder, dialect.path(), body.clone(), known.chain(key.map(|key| key.token.clone())).collect()))
     }
 
     fn provider(&self, settings: &Settings) -> Result<Cow<'_, ProviderInfo>, Failure> {
@@ -274,6 +275,17 @@ fn chat_of(provider: &ProviderInfo) -> Dialect {
     })
 }
 
+/// Says what would help against a server that has no such route.
+fn hinting(failure: Failure, other: &str) -> Failure {
+    match failure.kind {
+        FailureKind::NoSuchRoute => {
+            let hint = format!(" (if it has the other API: `wire_api = \"{other}\"` or `\"auto\"`)");
+            Failure { message: failure.message + &hint, ..failure }
+        }
+        _ => failure,
+    }
+}
+
 fn has_neither(failure: Failure) -> Failure {
     match failure.kind {
         FailureKind::NoSuchRoute => {
@@ -302,8 +314,18 @@ fn encoded_text(encoding: &str) -> String {
     format!("the server answers with content-encoding {encoding}, which llmx does not ask for and does not read")
 }
 
+/// A request that cannot even be made, because of a URL or a header that is none, will not be made the next time either.
+fn not_sent(error: reqwest::Error) -> Failure {
+    let cannot_be_made = error.is_builder();
+    let text = with_causes(&without_secrets(error));
+    if cannot_be_made {
+        return Failure::new(FailureKind::BadRequest, format!("the provider cannot be asked: {text}"));
+    }
+    Failure::connect(&text)
+}
+
 fn is_answer(headers: &HeaderMap, dialect: Dialect) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     // Some Chat servers do not stream.
     let is_whole = dialect != Dialect::Responses && kind.starts_with("application/json");
     // Some proxies name no type at all; the decoder finds out.
