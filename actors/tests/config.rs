@@ -368,6 +368,17 @@ fn a_provider_names_its_dialect_and_the_longest_answer() {
 }
 
 #[test]
+fn of_built_ins_only_openai_is_known_to_have_the_responses_api() {
+    let wire = |toml: &str, id: &str| provider(toml, id, &[]).wire_api;
+    assert_eq!(
+        [wire("", "openai"), wire("", "litellm"), wire("", "oss")],
+        [WireApi::Responses, WireApi::Auto, WireApi::Auto]
+    );
+    assert_eq!(wire("[model_providers.oss]\nwire_api = 'responses'", "oss"), WireApi::Responses);
+    assert_eq!(wire("[model_providers.oss]\nmax_tokens = 5", "oss"), WireApi::Auto);
+}
+
+#[test]
 fn base_urls_of_built_ins_follow_the_environment() {
     let cases = [
         ("openai", "LLMX_BASE_URL", "", "https://api.openai.com/v1"),

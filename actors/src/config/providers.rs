@@ -2,7 +2,7 @@
 
 use super::{
     Environment, ProviderInfo,
-    provider::{OPENAI_BASE_URL, ProviderRecord, REPLAY_BASE_URL},
+    provider::{OPENAI_BASE_URL, ProviderRecord, REPLAY_BASE_URL, WireApi},
 };
 use std::collections::BTreeMap;
 
@@ -57,10 +57,12 @@ fn openai(environment: &Environment) -> ProviderInfo {
     }
 }
 
+/// Which APIs a proxy and a local server have depends on their age.
 fn litellm(environment: &Environment) -> ProviderInfo {
     ProviderInfo {
         base_url: shared_base_url(environment, "http://localhost:4000/v1"),
         env_key: Some(API_KEY.to_owned()),
+        wire_api: WireApi::Auto,
         ..ProviderInfo::named("LiteLLM")
     }
 }
@@ -69,7 +71,7 @@ fn oss(environment: &Environment) -> ProviderInfo {
     let port = environment.value("LLMX_OSS_PORT").unwrap_or(OLLAMA_PORT);
     let local = format!("http://localhost:{port}/v1");
     let base_url = environment.value("LLMX_OSS_BASE_URL").unwrap_or(&local);
-    ProviderInfo { base_url: base_url.to_owned(), ..ProviderInfo::named("gpt-oss") }
+    ProviderInfo { base_url: base_url.to_owned(), wire_api: WireApi::Auto, ..ProviderInfo::named("gpt-oss") }
 }
 
 fn shared_base_url(environment: &Environment, default: &str) -> String {
