@@ -133,6 +133,67 @@ fn a_workspace_in_another_root_cannot_be_rebuilt_elsewhere() {
     }
 }
 
+/// A command puts a link where the next one has a root: what it leads to would be writable.
+#[test]
+fn a_root_that_a_command_led_elsewhere_is_refused() {
+    let plant = "mkdir -p $HOME/.ssh; mkdir $WS/real; ln -s $WS/real/b $WS/inner; ln -s $HOME/.ssh $WS/real/b; ln -s $HOME/.ssh $WS/b";
+    for &who in Who::everybody() {
+        for (root, tmpdir, leads) in [
+            ("ws/b", None, "a writable root"),
+            ("ws/inner", None, "a writable root"),
+            ("ws/real/../b", None, "a writable root"),
+            ("ws", Some("ws/b"), "$TMPDIR"),
+        ] {
+            let ground = Ground::new(who);
+            ground.prepare("mkdir $HOME/.ssh");
+            ground.run(Policy::Workspace, plant);
+            let mut command = ground.llmx(Policy::Workspace);
+            command.arg("--writable-root").arg(ground.at(root)).args(["--", "sh", "-c", "echo evil > $HOME/.ssh/new"]);
+            let command = command.envs(tmpdir.map(|tmpdir| ("TMPDIR", ground.at(tmpdir))));
+            let seen = text(&command.output().unwrap());
+            assert!(seen.contains(leads) && seen.contains("which commands can change"), "{who:?}, {root}: {seen}");
+            assert!(!ground.at("home/.ssh/new").exists(), "{who:?}, {root}");
+        }
+    }
+}
+
+#[test]
+fn a_session_whose_directory_a_command_led_elsewhere_is_refused() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("mkdir -p $HOME/.ssh; ln -s $HOME/.ssh $WS/project");
+        let mut command = ground.llmx(Policy::Workspace);
+        command.arg("--cwd").arg(ground.at("ws/project")).arg("--writable-root").arg(ground.at("ws"));
+        let seen = text(&command.args(["--", "sh", "-c", "echo evil > $HOME/.ssh/new"]).output().unwrap());
+        assert!(seen.contains("the session's directory") && seen.contains("commands can change"), "{who:?}: {seen}");
+        assert!(!ground.at("home/.ssh/new").exists(), "{who:?}");
+    }
+}
+
+/// What other sessions can replace counts too: their commands write in `/tmp`.
+#[test]
+fn a_link_in_slash_tmp_is_no_root_and_links_that_stay_or_that_nobody_can_change_are() {
+    for &who in Who::everybody() {
+        let ground = Ground::new(who);
+        ground.prepare("mkdir $WS/real $OUT/root; ln -s real $WS/link; ln -s $OUT/root $OUT/link");
+        let shared = tempfile::TempDir::with_prefix_in("llmx-link-", "/tmp").unwrap();
+        std::os::unix::fs::symlink(ground.at("out/root"), shared.path().join("link")).unwrap();
+        fs::set_permissions(shared.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        for (root, runs) in
+            [(ground.at("ws/link"), true), (ground.at("out/link"), true), (shared.path().join("link"), false)]
+        {
+            let mut command = ground.llmx(Policy::Workspace);
+            command
+                .arg("--writable-root")
+                .arg(&root)
+                .args(["--", "sh", "-c", "touch \"$0\"/new && echo ran"])
+                .arg(&root);
+            let seen = text(&command.output().unwrap());
+            assert_eq!(seen.contains("ran"), runs, "{who:?}, {}: {seen}", root.display());
+        }
+    }
+}
+
 #[test]
 fn the_engines_home_is_read_only_also_within_a_root() {
     for &who in Who::everybody() {

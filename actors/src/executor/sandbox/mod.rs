@@ -13,6 +13,10 @@
 //! becomes a bare repository itself: commands create such repositories. Whoever wants one within protected makes it a
 //! root. Who makes a `.git` itself a root lets commands commit, and with that plant hooks.
 //!
+//! A root is where the path that names it leads when a command starts, so no command may lead it elsewhere for the next
+//! one: a way through a link in a place that commands write is refused, unless it ends in another root anyway. The helper
+//! itself loads nothing that commands write: the dynamic linker's variables reach the command only.
+//!
 //! It fails closed: a step that cannot be done ends the start with a sentence that names it, and nothing runs.
 //! Nothing falls back to less by itself. What this machine can do is found out once, by [`enforcement`], and whoever
 //! wants to run with less asks for [`Strength::WithoutNamespaces`] by name.
@@ -43,6 +47,7 @@ mod status;
 mod step;
 mod syscalls;
 mod walls;
+mod way;
 mod writable;
 
 pub use description::{NETWORK_DISABLED, Sandbox, Strength};

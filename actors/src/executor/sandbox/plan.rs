@@ -1,9 +1,10 @@
 //! Which directories become writable, and what within them does not.
 
 use super::description::Sandbox;
-use super::git::{self, End, Way};
+use super::git;
 use super::placeholder;
 use super::step::{Step, refused};
+use super::way::{End, Way, follow};
 use crate::executor::process::NotStarted;
 use llmx_protocol::wire::policy::SandboxPolicy;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ const PROTECTED: [&str; 3] = [".git", ".llmx", ".agents"];
 
 /// Where the kernel's own file systems are: never writable, the private `/dev` is made otherwise.
 const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+const SLASH_TMP: &str = "/tmp";
 
 /// What is mounted on a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,15 +161,22 @@ impl Builder<'_> {
     }
 
     fn guard_home(&mut self, home: &Path) -> Result<(), NotStarted> {
-        let (existing, missing) = existing_part(home).step(format!("find {}", home.display()))?;
-        let home = missing.map_or_else(|| existing.clone(), |name| existing.join(name));
+        let way = std::path::absolute(home).and_then(|home| follow(&home));
+        let way = way.step(format!("find {}", home.display()))?;
+        if let Some(link) = way.links.iter().find(|link| self.is_writable(link)) {
+            return Err(refused(leads_elsewhere("llmx's own home", home, link)));
+        }
+        let (home, exists) = match way.end {
+            End::At(home) => (home, true),
+            End::Missing(home) => (home, false),
+        };
         if self.roots.contains(&home) {
             return Err(refused(format!("llmx's own home {} cannot be a writable root", home.display())));
         }
         if home == Path::new("/") || KERNELS.iter().any(|kernels| home.starts_with(kernels)) {
             return Err(refused(format!("{} cannot be llmx's own home", home.display())));
         }
-        if home == existing {
+        if exists {
             self.shield(home);
         } else if self.is_writable(&home) {
             self.missing.insert(home);
@@ -212,31 +222,73 @@ fn roots(sandbox: &Sandbox) -> Result<BTreeSet<PathBuf>, NotStarted> {
         return Ok(BTreeSet::new());
     };
     let session = fs::canonicalize(&sandbox.session_cwd);
-    let session = session.step(format!("find the session's directory {}", sandbox.session_cwd.display()))?;
-    let mut named: Vec<(&str, PathBuf)> = vec![("the session's directory", session)];
-    named.extend(writable_roots.iter().map(|root| ("a writable root", root.clone())));
+    session.step(format!("find the session's directory {}", sandbox.session_cwd.display()))?;
+    let mut named: Vec<(&str, &Path)> = vec![("the session's directory", &sandbox.session_cwd)];
+    named.extend(writable_roots.iter().map(|root| ("a writable root", root.as_path())));
     if !exclude_slash_tmp {
-        named.push(("/tmp", "/tmp".into()));
+        named.push(("/tmp", SLASH_TMP.as_ref()));
     }
     if let Some(tmpdir) = sandbox.tmpdir.as_ref().filter(|_| !exclude_tmpdir_env_var) {
-        named.push(("$TMPDIR", tmpdir.clone()));
+        named.push(("$TMPDIR", tmpdir));
     }
-    let mut roots = BTreeSet::new();
-    for (name, path) in named {
-        // What does not exist cannot be written: the directory that it would be in is read-only.
-        let Ok(root) = fs::canonicalize(&path) else { continue };
-        if root.is_dir() {
-            refuse_what_gives_too_much(name, &root, sandbox)?;
-            roots.insert(root);
+    let found: Vec<NamedRoot> = named.into_iter().filter_map(|(name, path)| NamedRoot::find(name, path)).collect();
+    for root in &found {
+        refuse_what_gives_too_much(root.name, &root.root, sandbox)?;
+    }
+    refuse_what_commands_choose(&found, sandbox)?;
+    Ok(found.into_iter().map(|root| root.root).collect())
+}
+
+/// A directory that was named as a root.
+struct NamedRoot<'n> {
+    name: &'n str,
+    path: &'n Path,
+    /// The directory that it is, canonical.
+    root: PathBuf,
+    /// The links that lead there.
+    links: Vec<PathBuf>,
+}
+
+impl<'n> NamedRoot<'n> {
+    /// `None` for what is no directory: nothing is written there.
+    fn find(name: &'n str, path: &'n Path) -> Option<Self> {
+        let way = follow(&std::path::absolute(path).ok()?).ok()?;
+        let End::At(root) = way.end else { return None };
+        root.is_dir().then_some(Self { name, path, root, links: way.links })
+    }
+}
+
+/// Whoever can replace a link on the way to a root chooses what the next command may write. So such a root must be
+/// within one to which no such link leads.
+fn refuse_what_commands_choose(found: &[NamedRoot<'_>], sandbox: &Sandbox) -> Result<(), NotStarted> {
+    // Commands of other sessions write in the temporary directories, whatever this one does.
+    let temporary = [Some(Path::new(SLASH_TMP)), sandbox.tmpdir.as_deref()];
+    let temporary = temporary.into_iter().flatten().filter_map(|path| fs::canonicalize(path).ok());
+    let written: BTreeSet<PathBuf> = found.iter().map(|root| root.root.clone()).chain(temporary).collect();
+    let changeable = |root: &NamedRoot<'_>| {
+        root.links.iter().find(|link| written.iter().any(|written| link.starts_with(written))).cloned()
+    };
+    let firm: Vec<&Path> =
+        found.iter().filter(|root| changeable(root).is_none()).map(|root| root.root.as_path()).collect();
+    for named in found {
+        if let Some(link) = changeable(named)
+            && !firm.iter().any(|firm| named.root.starts_with(firm))
+        {
+            return Err(refused(leads_elsewhere(named.name, named.path, &link)));
         }
     }
-    Ok(roots)
+    Ok(())
+}
+
+fn leads_elsewhere(name: &str, path: &Path, link: &Path) -> String {
+    let (path, link) = (path.display(), link.display());
+    format!("{name} ({path}) leads through the symbolic link {link}, which commands can change")
 }
 
 fn refuse_what_gives_too_much(name: &str, root: &Path, sandbox: &Sandbox) -> Result<(), NotStarted> {
     let home = sandbox.user_home.as_ref().and_then(|home| fs::canonicalize(home).ok());
     // A home below /tmp is a test's or a container's: it is shielded, and /tmp is a root all the same.
-    let holds_home = home.is_some_and(|home| home == *root || home.starts_with(root) && !root.starts_with("/tmp"));
+    let holds_home = home.is_some_and(|home| home == *root || home.starts_with(root) && !root.starts_with(SLASH_TMP));
     let is_kernels = KERNELS.iter().any(|kernels| root.starts_with(kernels));
     if root == Path::new("/") || holds_home {
         let root = root.display();
@@ -246,17 +298,4 @@ fn refuse_what_gives_too_much(name: &str, root: &Path, sandbox: &Sandbox) -> Res
         return Err(refused(format!("{name} ({}) belongs to the kernel; it cannot be writable", root.display())));
     }
     Ok(())
-}
-
-/// The deepest directory of `path` that exists, canonical, and the name that is missing in it.
-fn existing_part(path: &Path) -> std::io::Result<(PathBuf, Option<PathBuf>)> {
-    let mut missing = None;
-    for ancestor in path.ancestors() {
-        match fs::canonicalize(ancestor) {
-            Ok(existing) => return Ok((existing, missing)),
-            Err(error) if error.kind() == ErrorKind::NotFound => missing = ancestor.file_name().map(PathBuf::from),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(ErrorKind::NotFound.into())
 }
