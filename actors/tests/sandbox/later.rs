@@ -194,6 +194,34 @@ fn a_link_in_slash_tmp_is_no_root_and_links_that_stay_or_that_nobody_can_change_
     }
 }
 
+/// Of the dynamic linker's variables some name libraries, and this one makes it write a file by itself.
+#[test]
+fn the_libraries_of_the_command_are_not_loaded_outside() {
+    for &who in Who::everybody() {
+        for policy in [None, Some(Policy::Workspace), Some(Policy::ReadOnly)] {
+            let ground = Ground::new(who);
+            let trace = ground.at("out/trace").display().to_string();
+            let mut command = match policy {
+                None => ground.as_user("true".as_ref()),
+                Some(policy) => {
+                    let mut command = ground.as_user(&crate::ground::llmx());
+                    let set = format!("shell_environment_policy.set={{LD_DEBUG='libs',LD_DEBUG_OUTPUT='{trace}'}}");
+                    command.args(["-c", &set, "sandbox"]).args(policy.arguments());
+                    command.args(["--", "sh", "-c", "echo to $LD_DEBUG_OUTPUT"]);
+                    command
+                }
+            };
+            if policy.is_none() {
+                command.env("LD_DEBUG", "libs").env("LD_DEBUG_OUTPUT", &trace);
+            }
+            let seen = text(&command.output().unwrap());
+            let written = fs::read_dir(ground.at("out")).unwrap().count() > 1;
+            assert_eq!(written, policy.is_none(), "{who:?}, {policy:?}: {seen}");
+            assert_eq!(seen.contains(&format!("to {trace}")), policy.is_some(), "{who:?}, {policy:?}: {seen}");
+        }
+    }
+}
+
 #[test]
 fn the_engines_home_is_read_only_also_within_a_root() {
     for &who in Who::everybody() {

@@ -166,7 +166,7 @@ fn control_socket(launch: &Launch) -> io::Result<(UnixStream, OwnedFd)> {
 fn helper(launch: &Launch, ends: Ends<'_>) -> Command {
     let mut helper = Command::new(launch.helper.as_path());
     helper.arg0(HELPER_NAME).args(launch.helper_arguments(ends));
-    helper.env_clear().envs(launch.env.iter().map(|(name, value)| (name, value)));
+    helper.env_clear().envs(launch.helper_environment());
     helper
 }
 

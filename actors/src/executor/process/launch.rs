@@ -1,8 +1,10 @@
 //! What to run, and how it is told to the helper: the helper's command line.
 
 use crate::executor::sandbox::Sandbox;
-use std::ffi::OsString;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// The name under which a program runs as a helper (its `argv[0]`).
@@ -19,6 +21,12 @@ const INPUT: &str = "--input";
 
 /// Stdin is a terminal for the command alone.
 const TERMINAL: &str = "--terminal";
+
+/// The beginning of the names of the dynamic linker's variables.
+const LINKERS: &[u8] = b"LD_";
+
+/// Put before such a name on the way to the command.
+const FOR_THE_COMMAND: &[u8] = b"llmx-exec:";
 
 /// What the helper finds where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +90,32 @@ impl Launch {
         arguments.push(END_OF_OPTIONS.into());
         arguments.extend(self.argv.iter().cloned());
         arguments
+    }
+
+    /// The variables are the command's. The helper is not confined, so it must not load the libraries that some of them
+    /// name: those may be where commands write.
+    pub(super) fn helper_environment(&self) -> impl Iterator<Item = (OsString, &OsString)> {
+        self.env.iter().map(|(name, value)| {
+            let prefix = if name.as_bytes().starts_with(LINKERS) { FOR_THE_COMMAND } else { b"" };
+            (OsString::from_vec([prefix, name.as_bytes()].concat()), value)
+        })
+    }
+}
+
+/// Gives the variables that were not meant for the helper their own names, for what it starts.
+///
+/// # Safety
+/// No other thread of this process looks at its environment.
+#[expect(unsafe_code, reason = "std cannot tell how many threads there are")]
+pub(super) unsafe fn take_the_commands_variables() {
+    let kept: Vec<(OsString, OsString)> =
+        env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(FOR_THE_COMMAND)).collect();
+    for (name, value) in kept {
+        // SAFETY: as the caller says.
+        unsafe {
+            env::set_var(OsStr::from_bytes(&name.as_bytes()[FOR_THE_COMMAND.len()..]), value);
+            env::remove_var(&name);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod line;
 mod tree;
 
 use super::control::{Left, Report};
-use super::launch::{HELPER_NAME, Order};
+use super::launch::{HELPER_NAME, Order, take_the_commands_variables};
 use super::not_started::NotStarted;
 use crate::executor::patch;
 use crate::executor::sandbox::{self, Status};
@@ -51,6 +51,11 @@ pub fn run_if_helper() -> Option<ExitCode> {
 fn run(mut arguments: Peekable<impl Iterator<Item = OsString>>) -> ExitCode {
     if arguments.next_if(|first| sandbox::is_probe(first)).is_some() {
         return sandbox::run_probe();
+    }
+    #[expect(unsafe_code, reason = "the command's environment is this process' own")]
+    // SAFETY: the helper has one thread.
+    unsafe {
+        take_the_commands_variables();
     }
     let Some(order) = Order::from_arguments(arguments) else {
         return ExitCode::from(NOT_A_HELPER);
