@@ -7,16 +7,19 @@
 //!
 //! To remove a directory costs 4 ms where the file system discards freed blocks at once (ext4 with `discard` and no
 //! journal), and there may be six of them to a command. So the engine keeps those that were used in a directory
-//! of llmx's home, and they are moved instead of made and removed wherever both are on one file system.
+//! of llmx's home, and they are moved instead of made and removed wherever both are on one file system. Each goes back
+//! only to the name that it came from: a command of another session, whose roots enclose that name, may hold the
+//! directory open or have put another one in its place, and must not get into a repository elsewhere by that.
 
 use super::step::Step;
 use crate::executor::process::NotStarted;
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat, chmodat, flock, fstat, mkdir, open,
+    CWD, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat, fchmod, flock, fstat, mkdir, open,
     renameat_with, rmdir,
 };
 use rustix::io::Errno;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,7 +37,7 @@ const MOST_TRIES: usize = 100;
 const WHILE_IT_IS_TAKEN_AWAY: Duration = Duration::from_millis(10);
 
 /// How many placeholders may wait to be used again.
-const MOST_SPARE: usize = 16;
+const MOST_SPARE: usize = 64;
 
 /// The placeholders of one sandbox. Dropping them takes away those that nobody else uses.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Drop for Placeholders {
                 continue;
             }
             if rmdir(path) == Err(Errno::NOTEMPTY) {
-                let _ = chmodat(CWD, path, Mode::from_raw_mode(ADOPTED_MODE), rustix::fs::AtFlags::empty());
+                let _ = fchmod(lock, Mode::from_raw_mode(ADOPTED_MODE));
             }
         }
     }
@@ -87,29 +90,40 @@ impl Spare {
         Self(directory.filter(|path| matches!(mkdir(path, Mode::from_raw_mode(0o700)), Ok(()) | Err(Errno::EXIST))))
     }
 
-    fn places(&self) -> impl Iterator<Item = PathBuf> {
-        self.0.iter().flat_map(|directory| (0..MOST_SPARE).map(|n| directory.join(n.to_string())))
+    /// Where the placeholder of a name waits.
+    fn place_of(&self, path: &Path) -> Option<PathBuf> {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        Some(self.0.as_ref()?.join(format!("{:016x}", hasher.finish())))
     }
 
-    /// Moves one to where it is needed.
+    /// Moves it to where it is needed.
     fn put(&self, path: &Path) -> rustix::io::Result<()> {
-        let there = |place: &PathBuf| rustix::fs::lstat(place).is_ok_and(|stat| is_placeholder(&stat));
-        self.places()
-            .filter(there)
-            .map(|place| move_to(&place, path))
-            .find(|moved| *moved != Err(Errno::NOENT))
-            .unwrap_or(Err(Errno::NOENT))
+        let place = self.place_of(path).ok_or(Errno::NOENT)?;
+        let waiting = open_directory(&place)?;
+        if !is_placeholder(&fstat(&waiting)?) || !is_empty(&waiting) {
+            return Err(Errno::NOENT);
+        }
+        move_to(&place, path)
     }
 
-    /// Moves one back. False if it has to be removed, or has become somebody's.
+    /// Moves it back. False if it has to be removed, or has become somebody's.
     fn keep(&self, path: &Path, placeholder: &OwnedFd) -> bool {
-        let moved = |place: &PathBuf| (move_to(path, place), place.clone());
-        let Some((Ok(()), place)) = self.places().map(|p| moved(&p)).find(|(moved, _)| *moved != Err(Errno::EXIST))
-        else {
+        let Some(place) = self.place_of(path) else { return false };
+        self.make_room();
+        if move_to(path, &place).is_err() {
             return false;
-        };
-        // Someone may have put something into it in this moment.
-        is_empty(placeholder) || move_to(&place, path).is_err()
+        }
+        // Someone may have put something into it in this moment, or another in its place.
+        is_empty(placeholder) && is_named(placeholder, &place) || move_to(&place, path).is_err()
+    }
+
+    /// Takes some of the others away if there are too many.
+    fn make_room(&self) {
+        let entries = self.0.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+        for entry in entries.skip(MOST_SPARE - 1) {
+            let _ = rmdir(entry.path());
+        }
     }
 }
 
@@ -147,7 +161,7 @@ fn reserve(path: &Path, spare: &Spare) -> rustix::io::Result<Option<Placeholder>
 
 fn make(path: &Path) -> rustix::io::Result<()> {
     mkdir(path, Mode::from_raw_mode(MODE))?;
-    chmodat(CWD, path, Mode::from_raw_mode(MODE), rustix::fs::AtFlags::empty())
+    fchmod(open_directory(path)?, Mode::from_raw_mode(MODE))
 }
 
 /// The owner of a directory may make it writable.
@@ -158,8 +172,7 @@ fn is_own_parent(path: &Path) -> bool {
 
 /// `None` for what is no placeholder.
 fn lock(path: &Path) -> rustix::io::Result<Option<OwnedFd>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = match open(path, flags, Mode::empty()) {
+    let directory = match open_directory(path) {
         Err(Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => return Ok(None),
         other => other?,
     };
@@ -168,11 +181,17 @@ fn lock(path: &Path) -> rustix::io::Result<Option<OwnedFd>> {
     }
     flock(&directory, FlockOperation::NonBlockingLockShared)?;
     // Between opening and locking it may have been taken away, and made anew by someone else.
-    let (locked, named) = (fstat(&directory)?, rustix::fs::stat(path)?);
-    if (locked.st_dev, locked.st_ino) != (named.st_dev, named.st_ino) {
-        return Err(Errno::NOENT);
-    }
-    Ok(Some(directory))
+    if is_named(&directory, path) { Ok(Some(directory)) } else { Err(Errno::NOENT) }
+}
+
+/// Itself, and nothing that a link leads to.
+fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn is_named(directory: &OwnedFd, path: &Path) -> bool {
+    let (Ok(one), Ok(named)) = (fstat(directory), rustix::fs::lstat(path)) else { return false };
+    (one.st_dev, one.st_ino) == (named.st_dev, named.st_ino)
 }
 
 /// Whether a sandbox made what is there.
@@ -184,6 +203,7 @@ pub(super) fn is_placeholder(stat: &Stat) -> bool {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn reserve_one(name: &PathBuf) -> Result<Placeholders, NotStarted> {
         Placeholders::reserve(std::slice::from_ref(name), Spare(None))
@@ -194,21 +214,72 @@ mod tests {
         let (home, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let name = directory.path().join(".git");
         let spare = || Spare::of(Some(home.path().join("placeholders")));
-        let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&name).unwrap());
+        let inode = || fs::metadata(&name).unwrap().ino();
         let first = Placeholders::reserve(std::slice::from_ref(&name), spare()).unwrap();
         let made = inode();
         drop(first);
         assert!(!name.exists());
-        assert!(home.path().join("placeholders/0").is_dir());
+        assert_eq!(fs::read_dir(home.path().join("placeholders")).unwrap().count(), 1);
         let second = Placeholders::reserve(std::slice::from_ref(&name), spare()).unwrap();
         assert_eq!(inode(), made);
-        assert!(!home.path().join("placeholders/0").exists());
+        assert_eq!(fs::read_dir(home.path().join("placeholders")).unwrap().count(), 0);
         fs::write(name.join("HEAD"), "mine").unwrap();
         drop(second);
         assert!(name.join("HEAD").exists(), "what is somebody's stays");
         let third = Placeholders::reserve(std::slice::from_ref(&name), spare()).unwrap();
         drop(third);
         assert!(name.join("HEAD").exists(), "and is no placeholder any more");
+    }
+
+    /// A command of another session, whose root encloses this one, can do anything at the name.
+    #[test]
+    fn what_somebody_did_to_a_placeholder_gets_into_no_other_directory() {
+        let replaced = |name: &PathBuf| {
+            fs::rename(name, name.with_extension("old")).unwrap();
+            fs::create_dir(name).unwrap();
+            fs::write(name.join("config"), "evil").unwrap();
+            fs::set_permissions(name, fs::Permissions::from_mode(MODE)).unwrap();
+        };
+        let linked = |name: &PathBuf| {
+            fs::rename(name, name.with_extension("old")).unwrap();
+            std::os::unix::fs::symlink("/etc", name).unwrap();
+        };
+        let attacks: [&dyn Fn(&PathBuf); 3] = [&replaced, &linked, &|_| {}];
+        for attack in attacks {
+            let (home, attacked, other) =
+                (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let spare = || Spare::of(Some(home.path().join("placeholders")));
+            let name = attacked.path().join(".git");
+            let placeholders = Placeholders::reserve(std::slice::from_ref(&name), spare()).unwrap();
+            let held = fs::metadata(&name).unwrap().ino();
+            attack(&name);
+            drop(placeholders);
+            for waiting in fs::read_dir(home.path().join("placeholders")).unwrap() {
+                fs::write(waiting.unwrap().path().join("through-an-open-directory"), "evil").unwrap();
+            }
+            let name = other.path().join(".git");
+            let placeholders = Placeholders::reserve(std::slice::from_ref(&name), spare()).unwrap();
+            assert_eq!(fs::read_dir(&name).unwrap().count(), 0);
+            assert_ne!(fs::metadata(&name).unwrap().ino(), held);
+            drop(placeholders);
+            let name = attacked.path().join(".git");
+            if !name.exists() {
+                drop(Placeholders::reserve(std::slice::from_ref(&name), spare()).unwrap());
+                assert!(!name.exists());
+            }
+        }
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let (home, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let spare = || Spare::of(Some(home.path().join("placeholders")));
+        let names: Vec<PathBuf> = (0..=2 * MOST_SPARE).map(|n| directory.path().join(n.to_string())).collect();
+        for name in &names {
+            drop(Placeholders::reserve(std::slice::from_ref(name), spare()).unwrap());
+        }
+        assert_eq!(fs::read_dir(home.path().join("placeholders")).unwrap().count(), MOST_SPARE);
+        assert!(fs::read_dir(directory.path()).unwrap().next().is_none());
     }
 
     #[test]
