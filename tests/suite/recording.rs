@@ -182,3 +182,18 @@ async fn a_file_that_cannot_be_written_is_told_before_anything_is_asked() {
     assert_eq!(server.count(), 0);
     ui.ends_with(0).await;
 }
+
+/// A command can put a link where the next recording will be.
+#[tokio::test]
+async fn a_recording_is_not_written_where_a_link_leads() {
+    let server = ModelServer::start([]).await;
+    let directory = TempDir::new().unwrap();
+    let (victim, link) = (directory.path().join("victim"), directory.path().join("talk.jsonl"));
+    fs::write(&victim, "intact").unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    let mut ui = recorded_at(&server, &link).configured().await;
+    let events = ui.task("u1", "hello").await;
+    assert_eq!(events.last().unwrap().kind(), "error", "{}", ui.story());
+    assert_eq!((server.count(), fs::read_to_string(&victim).unwrap().as_str()), (0, "intact"));
+    ui.ends_with(0).await;
+}

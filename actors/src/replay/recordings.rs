@@ -54,7 +54,9 @@ impl Recordings {
 
 impl Recorder {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        // A link in its place would make llmx write where it leads.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
         let (orders, taken) = mpsc::channel();
         let name = path.display().to_string();
         thread::Builder::new().name("llmx-recorder".into()).spawn(move || append(&file, &name, &taken))?;
