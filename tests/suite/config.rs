@@ -111,6 +111,19 @@ async fn what_commands_see_of_the_environment_is_configured() {
 }
 
 #[tokio::test]
+async fn variables_that_hold_credentials_of_providers_are_not_the_commands() {
+    let server = ModelServer::start([Response::of("resp_1").runs("call_1", &["env"]).completed(), hello()]).await;
+    let headers = "{ 'X-Auth' = 'WORK_LOGIN', 'X-Team' = 'WORK_TEAM' }";
+    let setup = Setup::with(&server).provider("env_http_headers", headers).provider("env_key", "'WORK_PW'");
+    let setup = setup.variable("WORK_LOGIN", "hunter1").variable("WORK_PW", "hunter2").variable("WORK_TEAM", "seven");
+    let mut ui = setup.configured().await;
+    ui.task("u1", "hello").await;
+    let seen = server.request(2).await.command_output("call_1")["output"].as_str().unwrap().to_owned();
+    assert!(seen.contains("WORK_TEAM=seven") && !seen.contains("hunter"), "{seen}");
+    ui.ends_with(0).await;
+}
+
+#[tokio::test]
 async fn a_model_on_this_machine_is_asked_without_a_proxy() {
     let server = ModelServer::start([hello()]).await;
     let deserted = llmx_tests::world::deserted_url().await;

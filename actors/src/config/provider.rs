@@ -180,14 +180,23 @@ impl ProviderInfo {
 /// Names of headers and parameters that look like this have credentials as values.
 const TELLTALES: [&str; 6] = ["auth", "cookie", "key", "pass", "secret", "token"];
 
+fn is_telling(name: &str) -> bool {
+    TELLTALES.iter().any(|part| name.to_lowercase().contains(part))
+}
+
 impl ProviderInfo {
+    /// The environment variables that hold such credentials.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        let named = self.env_http_headers.iter().filter(|(header, _)| is_telling(header));
+        self.env_key.iter().chain(named.map(|(_, variable)| variable)).map(String::as_str)
+    }
+
     /// Everything of this provider that must not show up anywhere, as far as it is known.
     #[must_use]
     pub fn secrets(&self, environment: &Environment) -> Vec<String> {
         let key = self.env_key.as_ref().and_then(|name| environment.value(name)).map(str::to_owned);
         let token = self.experimental_bearer_token.as_ref().map(|token| token.expose().to_owned());
         let named = self.headers(environment).into_iter().chain(self.query_params.clone());
-        let is_telling = |name: &str| TELLTALES.iter().any(|part| name.to_lowercase().contains(part));
         key.into_iter().chain(token).chain(named.filter(|(name, _)| is_telling(name)).map(|(_, value)| value)).collect()
     }
 }

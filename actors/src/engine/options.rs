@@ -137,7 +137,7 @@ fn kept_threads(config: &Config, home: Option<&Path>, environment: &Environment)
 #[must_use]
 pub fn commands_policy(config: &Config) -> process::ShellEnvironmentPolicy {
     let mut policy = config.shell_environment_policy.clone();
-    let keys = config.providers.values().filter_map(|p| p.env_key.as_deref());
+    let keys = config.providers.values().flat_map(ProviderInfo::secret_variables);
     policy.exclude.extend(keys.map(process::NamePattern::new));
     policy
 }
