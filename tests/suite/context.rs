@@ -2,7 +2,7 @@
 
 use llmx_tests::world::{Answer, ModelServer, Request, Response, Setup, Workspace};
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, path::Path};
 
 fn hello(id: &str) -> Answer {
     Response::of(id).says(&["Hello."]).completed()
@@ -55,6 +55,24 @@ async fn instructions_are_read_when_a_session_is_configured_and_then_stay() {
     ui.ends_with(0).await;
 }
 
+/// A command can leave such a link for the next session, and cannot read what it leads to itself.
+#[tokio::test]
+async fn a_link_in_place_of_instructions_tells_the_model_no_secrets() {
+    let linked = |to: &Path| {
+        let workspace = Workspace::empty();
+        std::os::unix::fs::symlink(to, workspace.at("AGENTS.md")).unwrap();
+        workspace
+    };
+    let homes = Workspace::empty();
+    homes.write("NOTES.md", "Use tabs.");
+    homes.write("auth.json", "hunter2");
+    let variable = |setup: Setup| setup.variable("WORK_PW", "hunter2");
+    assert_eq!(instructions(variable, linked(&homes.at("NOTES.md"))).await.as_deref(), Some("Use tabs."));
+    for target in [homes.at("auth.json"), "/proc/self/environ".into(), "/proc/self/limits".into()] {
+        assert_eq!(instructions(variable, linked(&target)).await, None, "{}", target.display());
+    }
+}
+
 fn last_content(request: &Request) -> Value {
     request.input().last().unwrap()["content"].clone()
 }
@@ -67,7 +85,7 @@ async fn local_images_are_sent_as_data_and_bad_ones_are_named() {
     fs::write(&png, b"\x89PNG\r\n\x1a\n1").unwrap();
     ui.workspace.write("note.png", "not an image");
     let (note, absent) = (ui.workspace.at("note.png"), ui.workspace.at("absent.png"));
-    let image = |path: &std::path::Path| json!({"type": "local_image", "path": path});
+    let image = |path: &Path| json!({"type": "local_image", "path": path});
     let items = json!([{"type": "text", "text": "look"}, image(&png), image(&note), image(&absent)]);
     ui.send("u1", json!({"type": "user_input", "items": items})).await;
     let events = ui.until_the_end_of("u1").await;

@@ -247,6 +247,33 @@ async fn no_way_out_of_the_workspace_goes_unasked() {
     assert_eq!(files(&outside), BTreeMap::from([("secret.txt".into(), b"secret\n".to_vec())]));
 }
 
+/// What a patch would change is shown and kept in the journal, which commands read.
+#[tokio::test]
+async fn a_patch_shows_nothing_that_commands_cannot_read() {
+    for (body, why) in [
+        ("*** Delete File: home/auth.json\n", "it holds llmx's credentials"),
+        ("*** Update File: home/auth.json\n*** Move to: copy\n@@\n+x\n", "it holds llmx's credentials"),
+        ("*** Update File: auth.json\n@@\n+x\n", "it holds llmx's credentials"),
+        ("*** Delete File: /proc/self/environ\n", "Failed to read file /proc/self/environ"),
+    ] {
+        let (mut ui, server) = session(Response::of("resp_1").patches("call_1", body), |setup| {
+            setup.file("auth.json", "{\"OPENAI_API_KEY\": \"hunter2\"}").variable("WORK_PW", "hunter2")
+        })
+        .await;
+        symlink(ui.home(), ui.workspace.at("home")).unwrap();
+        symlink(ui.home().join("auth.json"), ui.workspace.at("auth.json")).unwrap();
+        ui.configure(json!({"approval_policy": "on-request", "sandbox_policy": workspace_write()})).await;
+        let events = ui.task("u1", "go").await;
+        assert_eq!(events.last().unwrap().kind(), "task_complete", "{body}: {}", ui.story());
+        let told = server.request(2).await.output_of("call_1").to_owned();
+        assert!(told.contains(why), "{body}: {told}");
+        let sessions = files(&ui.home().join("sessions"));
+        assert!(sessions.values().all(|journal| !String::from_utf8_lossy(journal).contains("hunter2")), "{body}");
+        assert!(!ui.story().contains("hunter2"), "{body}");
+        ui.ends_with(0).await;
+    }
+}
+
 #[tokio::test]
 async fn what_a_person_allows_outside_of_the_workspace_is_done() {
     let outside = TempDir::with_prefix("llmx-outside-").unwrap();

@@ -1,5 +1,7 @@
 //! The files that a patch is planned on: those of this machine.
 
+use crate::auth::holds_credentials;
+use crate::local_files::{is_of_the_kernel, real_path};
 use llmx_protocol::patch::{FileState, Files};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -11,8 +13,45 @@ use std::path::{Path, PathBuf};
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// The disk, with links followed where a patch may follow them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Disk;
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk {
+    /// llmx's own, canonical: what it is logged in with is in no patch, for what a patch would change is shown, and kept
+    /// where commands read.
+    llmx_home: Option<PathBuf>,
+}
+
+impl Disk {
+    pub(super) fn with(llmx_home: Option<&Path>) -> Self {
+        Self { llmx_home: llmx_home.and_then(|home| fs::canonicalize(home).ok()) }
+    }
+
+    fn text(&self, path: &Path) -> FileState {
+        match self.bytes(path) {
+            Ok(bytes) => String::from_utf8(bytes).map_or(FileState::NotUtf8, FileState::Text),
+            Err(error) => FileState::Unreadable(error.to_string()),
+        }
+    }
+
+    /// What stands there may have changed since it was looked at: no link is followed and no pipe is waited for.
+    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() || is_of_the_kernel(&file)? {
+            return Err(Errno::INVAL.into());
+        }
+        if self.is_credentials(&real_path(&file)?) {
+            return Err(io::Error::other("it holds llmx's credentials"));
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn is_credentials(&self, path: &Path) -> bool {
+        path.parent().is_some_and(|parent| Some(parent) == self.llmx_home.as_deref())
+            && path.file_name().is_some_and(holds_credentials)
+    }
+}
 
 impl Files for Disk {
     fn read(&mut self, path: &Path) -> FileState {
@@ -24,7 +63,7 @@ impl Files for Disk {
             Ok(meta) if meta.is_dir() => FileState::Directory,
             Ok(meta) if !meta.is_file() => FileState::Special,
             Ok(meta) if meta.len() > LARGEST => FileState::Unreadable(format!("it has more than {LARGEST} bytes")),
-            Ok(_) => text(path),
+            Ok(_) => self.text(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => absent(path),
             Err(error) => FileState::Unreadable(error.to_string()),
         }
@@ -62,25 +101,6 @@ fn absent(path: &Path) -> FileState {
     if path.ancestors().skip(1).any(is_link) { FileState::Symlink(None) } else { FileState::Absent }
 }
 
-fn text(path: &Path) -> FileState {
-    match read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_or(FileState::NotUtf8, FileState::Text),
-        Err(error) => FileState::Unreadable(error.to_string()),
-    }
-}
-
-/// What stands there may have changed since it was looked at: no link is followed and no pipe is waited for.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(Errno::INVAL.into());
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,8 +118,9 @@ mod tests {
         symlink("real", ground.join("to-directory")).unwrap();
         fs::write(ground.join("latin1"), b"\xe9").unwrap();
         let check = |path: &str, at: &str, state: FileState| {
-            let located = Disk.locate(&ground.join(path));
-            assert_eq!((located.clone(), Disk.read(&located)), (ground.join(at), state), "{path}");
+            let mut disk = Disk::with(Some(&ground.join("link")));
+            let located = disk.locate(&ground.join(path));
+            assert_eq!((located.clone(), disk.read(&located)), (ground.join(at), state), "{path}");
         };
         check("real/f", "real/f", FileState::Text("x".into()));
         check("link/f", "real/f", FileState::Text("x".into()));
@@ -112,7 +133,14 @@ mod tests {
         check("link", "link", FileState::Symlink(None));
         check("real", "real", FileState::Directory);
         check("latin1", "latin1", FileState::NotUtf8);
-        assert!(matches!(Disk.read(&ground.join("real/f/g")), FileState::Unreadable(_)));
-        assert_eq!(Disk.read(Path::new("/dev/null")), FileState::Special);
+        fs::write(ground.join("auth.json"), "the project's").unwrap();
+        fs::write(ground.join("real/auth.json"), "llmx's").unwrap();
+        check("auth.json", "auth.json", FileState::Text("the project's".into()));
+        check("link/auth.json", "real/auth.json", FileState::Unreadable("it holds llmx's credentials".into()));
+        let mut disk = Disk::default();
+        for unreadable in [ground.join("real/f/g"), "/proc/self/environ".into(), "/proc/self/limits".into()] {
+            assert!(matches!(disk.read(&unreadable), FileState::Unreadable(_)), "{}", unreadable.display());
+        }
+        assert_eq!(disk.read(Path::new("/dev/null")), FileState::Special);
     }
 }

@@ -23,7 +23,8 @@ pub struct Inspection {
 
 /// Reads files; may take as long as they do. `sandbox`: what commands would be confined to. The error is for the model.
 pub(crate) fn inspect(inspection: &Inspection, sandbox: &Sandbox) -> Result<Inspected, String> {
-    let plan = plan(&inspection.patch, &inspection.cwd, Disk).map_err(|error| verification_failed(&error))?;
+    let plan = plan(&inspection.patch, &inspection.cwd, Disk::with(sandbox.llmx_home.as_deref()))
+        .map_err(|error| verification_failed(&error))?;
     let outside = outside(&plan, &inspection.limits.policy, sandbox);
     Ok(Inspected { plan: Arc::new(plan), outside, base: real(&inspection.limits.session_cwd) })
 }
