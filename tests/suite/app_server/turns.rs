@@ -136,6 +136,49 @@ async fn a_steered_turn_hears_the_user_before_it_asks_again() {
     client.ends_with(0).await;
 }
 
+/// A turn that runs and hears nobody says so, and is not disturbed.
+async fn check_hears_nobody(client: &mut Client, thread: &str, turn: &str) {
+    let steer = json!({"threadId": thread, "expectedTurnId": turn, "input": [{"type": "text", "text": "look here"}]});
+    let error = client.refused("turn/steer", steer).await;
+    let says = format!("turn `{turn}` takes no further input");
+    assert_eq!((&error["code"], &error["message"]), (&json!(-32600), &json!(says)));
+}
+
+#[tokio::test]
+async fn a_turn_that_sums_the_conversation_up_cannot_be_steered() {
+    let summing = Response::of("resp_2").begins_to_say(&["They said "]).so_far().stalls();
+    let (server, mut client, thread) =
+        with_thread([Response::of("resp_1").says(&["Hello."]).completed(), summing]).await;
+    let turn = client.say(&thread, "hello").await;
+    client.until_the_end_of(&turn).await;
+    client.call("thread/compact/start", json!({"threadId": thread})).await;
+    let turn = client.until("turn/started").await["turn"]["id"].as_str().unwrap().to_owned();
+    check_hears_nobody(&mut client, &thread, &turn).await;
+    server.request(2).await;
+    check_hears_nobody(&mut client, &thread, &turn).await;
+    client.call("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await;
+    assert_eq!(last(&client.until_the_end_of(&turn).await)["status"], "interrupted");
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
+async fn a_turn_whose_end_was_asked_for_cannot_be_steered() {
+    // A command that does not hear SIGTERM: the turn lives until the grace is over.
+    let call = Response::of("resp_1").runs_script("call_1", "trap '' TERM; echo ready; sleep 1000").completed();
+    let server = ModelServer::start([call]).await;
+    let mut client = Setup::with(&server).setting("kill_grace_ms", "2000").serve();
+    client.initialize().await;
+    let thread = id(&client.start_thread(json!({})).await);
+    let turn = client.say(&thread, "hello").await;
+    client.until("item/commandExecution/outputDelta").await;
+    client.call("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await;
+    check_hears_nobody(&mut client, &thread, &turn).await;
+    let end = client.until_the_end_of(&turn).await;
+    assert_eq!(last(&end)["status"], "interrupted");
+    assert!(end.iter().all(|message| message["params"]["item"]["type"] != "userMessage"), "{end:#?}");
+    client.ends_with(0).await;
+}
+
 #[tokio::test]
 async fn a_client_that_sends_no_more_still_hears_the_turn() {
     let (_server, mut client, thread) = with_thread([Response::of("resp_1").says(&["Well."]).completed()]).await;
