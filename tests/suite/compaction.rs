@@ -52,10 +52,19 @@ async fn a_conversation_is_summed_up_when_the_ui_says_so() {
         ui.task("u1", "hello").await;
         ui.send("k1", compact()).await;
         let events = ui.until_the_end_of("k1").await;
-        let expected = ["task_started", "token_count", "agent_message", "warning", "turn_complete", "task_complete"];
+        let expected = [
+            "task_started",
+            "context_compaction_begin",
+            "token_count",
+            "context_compaction_end",
+            "agent_message",
+            "warning",
+            "turn_complete",
+            "task_complete",
+        ];
         assert_eq!(kinds(&events), expected, "{wire_api}");
-        assert_eq!(events[2].text("message"), "Compact task completed");
-        assert_eq!(events[5].msg["last_agent_message"], json!(null));
+        assert_eq!(events[4].text("message"), "Compact task completed");
+        assert_eq!(events[7].msg["last_agent_message"], json!(null));
         ui.task("u2", "again").await;
         let asked = server.request(2).await;
         assert!(asked.body["tools"].as_array().is_none_or(Vec::is_empty), "{}", asked.body);
@@ -84,7 +93,15 @@ async fn a_full_conversation_is_summed_up_between_two_turns() {
     .await;
     let mut ui = setup(&server).configured().await;
     let events = ui.task("u1", "go").await;
-    let last = ["turn_complete", "background_event", "token_count", "warning", "turn_complete"];
+    let last = [
+        "turn_complete",
+        "background_event",
+        "context_compaction_begin",
+        "token_count",
+        "context_compaction_end",
+        "warning",
+        "turn_complete",
+    ];
     assert!(kinds(&events).windows(last.len()).any(|part| part == last), "{}", ui.story());
     assert_eq!(events.last().unwrap().text("last_agent_message"), "Hello.");
     assert_eq!(told(&server.request(3).await), ["user: go", SUMMARY]);
@@ -154,7 +171,7 @@ async fn a_summary_can_be_interrupted() {
     server.request(2).await;
     ui.interrupt().await;
     let events = ui.until_the_end_of("k1").await;
-    assert_eq!(kinds(&events), ["task_started", "turn_aborted", "error"], "{}", ui.story());
+    assert_eq!(kinds(&events), ["task_started", "context_compaction_begin", "turn_aborted", "error"], "{}", ui.story());
     server.closed_by_client(2).await;
     ui.task("u2", "again").await;
     assert_eq!(told(&server.request(3).await), ["user: hello", "assistant: Hello.", "user: again"]);

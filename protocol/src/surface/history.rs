@@ -116,6 +116,7 @@ fn with_known_times(mut item: ThreadItem) -> ThreadItem {
         | ThreadItem::Reasoning { started_at_ms, completed_at_ms, .. }
         | ThreadItem::CommandExecution { started_at_ms, completed_at_ms, .. }
         | ThreadItem::FileChange { started_at_ms, completed_at_ms, .. }
+        | ThreadItem::ContextCompaction { started_at_ms, completed_at_ms, .. }
         | ThreadItem::WebSearch { started_at_ms, completed_at_ms, .. } => {
             (*started_at_ms, *completed_at_ms) = (known(*started_at_ms), known(*completed_at_ms));
         }

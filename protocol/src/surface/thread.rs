@@ -5,6 +5,7 @@
 //! item_started/completed  → item/started, item/completed
 //! exec_approval_request   → status, item/started, the request; exec_command_begin then starts no second item
 //! patch_apply_*           → the same with a fileChange; turn_diff → turn/diff/updated
+//! context_compaction_*    → item/started, item/completed, thread/compacted
 //! token_count             → thread/tokenUsage/updated, account/rateLimits/updated, when the turn's tools are done
 //! task_complete, error    → status, turn/completed: the last that is said of a turn
 //! ```
@@ -72,8 +73,6 @@ pub struct Surface {
     asked: BTreeSet<SubmissionId>,
     /// The last turn that was asked for, as long as it listens to its user.
     listening: Option<SubmissionId>,
-    /// The last turn that was asked for to make room.
-    compacting: Option<SubmissionId>,
     /// Oldest first.
     questions: Vec<Question>,
 }
@@ -82,15 +81,12 @@ impl Surface {
     /// Of a thread that does nothing.
     #[must_use]
     pub fn new(thread: SessionId) -> Self {
-        Self { thread, turn: None, asked: BTreeSet::new(), listening: None, compacting: None, questions: Vec::new() }
+        Self { thread, turn: None, asked: BTreeSet::new(), listening: None, questions: Vec::new() }
     }
 
     /// A turn of this id is about to be submitted.
     pub fn expect(&mut self, turn: SubmissionId, kind: TurnKind) {
         self.listening = (kind == TurnKind::Conversation).then(|| turn.clone());
-        if kind == TurnKind::Compaction {
-            self.compacting = Some(turn.clone());
-        }
         self.asked.insert(turn);
     }
 
@@ -182,6 +178,8 @@ impl Surface {
             EventMsg::PatchApplyEnd { call_id, success, .. } => self.patch_ended(call_id, *success, now, out),
             EventMsg::TurnDiff { unified_diff } => self.diff(unified_diff, out),
             EventMsg::PlanUpdate(plan) => self.plan(plan, out),
+            EventMsg::ContextCompactionBegin { item_id } => self.compaction_began(item_id, now, out),
+            EventMsg::ContextCompactionEnd { item_id } => self.compacted(item_id, now, out),
             EventMsg::TokenCount { info, rate_limits } => {
                 if let Some(turn) = &mut self.turn {
                     turn.count(*info, *rate_limits);

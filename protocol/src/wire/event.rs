@@ -1,7 +1,8 @@
 //! What a UI is told: `spec/protocol-v1.md`, with the variants and fields of reference `protocol-v1.md` §5.
 //!
 //! Members that llmx adds: `seq` on every event; `item_id` on deltas and messages and `superseded` on `stream_error`,
-//! so that a UI can take back what a dead attempt had shown; `turn_complete`, as the user's document says.
+//! so that a UI can take back what a dead attempt had shown; `turn_complete`, as the user's document says;
+//! `context_compaction_begin` and `_end`.
 
 use super::{
     file_change::FileChange,
@@ -202,6 +203,16 @@ pub enum EventMsg {
         /// The line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         entry: Option<HistoryEntry>,
+    },
+    /// The conversation is being summed up, to make room.
+    ContextCompactionBegin {
+        /// This summary.
+        item_id: ItemId,
+    },
+    /// It goes on from its summary. Not said of one that failed: then nothing has changed.
+    ContextCompactionEnd {
+        /// This summary.
+        item_id: ItemId,
     },
     /// The session is over; no event follows.
     ShutdownComplete,

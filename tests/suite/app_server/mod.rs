@@ -3,6 +3,7 @@
 mod accounts;
 mod approvals;
 mod commands;
+mod compaction;
 mod configuration;
 mod conversations;
 mod file_search;

@@ -6,6 +6,7 @@ use super::{Effect, Outcome, Purpose, Task, TurnEnd, Work};
 use crate::{
     compaction,
     history::History,
+    ids::ItemId,
     model::item::ResponseItem,
     wire::{
         event::EventMsg,
@@ -22,6 +23,7 @@ const ACCURACY: &str = "The conversation was summed up. Long conversations and s
 /// A summary under way.
 #[derive(Debug)]
 pub(super) struct Summing {
+    item: ItemId,
     /// What is summed up.
     history: History,
     /// What comes after the summary as it is: input that the model has not seen.
@@ -56,8 +58,10 @@ impl Task {
             let message = format!("Compacting the conversation: {tokens} tokens are in use, the limit is {limit}");
             out.push(Effect::Publish(EventMsg::BackgroundEvent { message }));
         }
+        let item = ItemId::from(format!("item_{}_summary", self.turn));
+        out.push(Effect::Publish(EventMsg::ContextCompactionBegin { item_id: item.clone() }));
         let (history, unanswered) = self.divided();
-        self.ask_for_summary(Summing { sent: history.clone(), history, unanswered, left_out: 0, cuts: 0 }, out);
+        self.ask_for_summary(Summing { item, sent: history.clone(), history, unanswered, left_out: 0, cuts: 0 }, out);
     }
 
     /// What there is to sum up, and what is to be answered after it.
@@ -91,6 +95,7 @@ impl Task {
             let message = format!("The {} oldest items did not fit and are not in the summary", summing.left_out);
             out.push(Effect::Publish(EventMsg::BackgroundEvent { message }));
         }
+        out.push(Effect::Publish(EventMsg::ContextCompactionEnd { item_id: summing.item }));
         let is_asked = self.is_asked_to_compact();
         if is_asked {
             out.push(Effect::Publish(EventMsg::AgentMessage { message: DONE.into(), item_id: None }));

@@ -174,6 +174,9 @@ fn a_turn_that_does_not_hear_a_stop_is_swept_away() {
 /// What stands in a compacted conversation before the user's words: the environment.
 const AHEAD: usize = 1;
 
+const SUMS_UP: &str = "context_compaction_begin sum";
+const SUMMED_UP: &str = "context_compaction_end";
+
 fn ask() -> Work {
     Work::Answer(vec![UserInput::Text { text: "hi".into() }])
 }
@@ -182,14 +185,19 @@ fn ask() -> Work {
 fn a_conversation_that_fills_the_window_is_summed_up_before_the_next_request() {
     let summed = "bookmark:llmx_thread_1:5 turn_complete";
     // Before the first request the new input stays as it is, behind the summary.
-    check_full(2, ask(), "begin", "background_event sum:1:3");
-    check_full(2, ask(), "begin turn:1:done", &format!("background_event sum:1:3 warning {summed} start:2:5"));
+    check_full(2, ask(), "begin", &format!("background_event {SUMS_UP}:1:3"));
+    check_full(
+        2,
+        ask(),
+        "begin turn:1:done",
+        &format!("background_event {SUMS_UP}:1:3 {SUMMED_UP} warning {summed} start:2:5"),
+    );
     // Between two requests everything is summed up.
     let items = AHEAD + "hi, summary".split(", ").count();
     check(
         "begin turn:1:full turn:2:done turn:3:done",
         &format!(
-            "start:1:1 bookmark:r1:3 turn_complete background_event sum:2:4 warning bookmark:llmx_thread_2:{items} \
+            "start:1:1 bookmark:r1:3 turn_complete background_event {SUMS_UP}:2:4 {SUMMED_UP} warning bookmark:llmx_thread_2:{items} \
              turn_complete start:3:{items} bookmark:r1:4 turn_complete task_complete finish:4:4"
         ),
     );
@@ -207,30 +215,32 @@ fn a_conversation_that_a_summary_does_not_shorten_ends_the_task() {
 #[test]
 fn the_ui_may_ask_for_a_summary_at_any_size() {
     let done = "agent_message warning bookmark:llmx_thread_1:4 turn_complete task_complete finish:4:2";
-    check_full(2, Work::Compact, "begin turn:1:done", &format!("sum:1:3 {done}"));
+    check_full(2, Work::Compact, "begin turn:1:done", &format!("{SUMS_UP}:1:3 {SUMMED_UP} {done}"));
 }
 
 #[test]
 fn a_summary_that_fails_or_is_stopped_changes_nothing() {
     let error = "error:failed_to_compact_the_conversation:_";
     let compact = |script: &str, expected: &str| check_full(2, Work::Compact, script, expected);
-    compact("begin turn:1:failed", &format!("sum:1:3 {error}broken finish:2:2"));
-    compact("begin turn:1:mute", &format!("sum:1:3 {error}the_model_gave_no_summary finish:2:2"));
-    compact("begin stop turn:1:stopped", &format!("sum:1:3 stop_turn {ABORTED} finish:2:2"));
-    compact("begin stop turn:1:overflowed", &format!("sum:1:3 stop_turn warning {ABORTED} finish:2:2"));
-    check_full(2, ask(), "begin turn:1:failed", &format!("background_event sum:1:3 {error}broken finish:3:2"));
+    compact("begin turn:1:failed", &format!("{SUMS_UP}:1:3 {error}broken finish:2:2"));
+    compact("begin turn:1:mute", &format!("{SUMS_UP}:1:3 {error}the_model_gave_no_summary finish:2:2"));
+    compact("begin stop turn:1:stopped", &format!("{SUMS_UP}:1:3 stop_turn {ABORTED} finish:2:2"));
+    compact("begin stop turn:1:overflowed", &format!("{SUMS_UP}:1:3 stop_turn warning {ABORTED} finish:2:2"));
+    check_full(2, ask(), "begin turn:1:failed", &format!("background_event {SUMS_UP}:1:3 {error}broken finish:3:2"));
 }
 
 #[test]
 fn what_is_too_long_to_be_summed_up_is_shortened_step_by_step() {
     let error = "error:failed_to_compact_the_conversation:_no_room";
     let compact = |items, script: &str, expected: &str| check_full(items, Work::Compact, script, expected);
-    compact(2, "begin turn:1:overflowed turn:2:overflowed", &format!("sum:1:3 sum:2:2 {error} finish:2:3"));
+    compact(2, "begin turn:1:overflowed turn:2:overflowed", &format!("{SUMS_UP}:1:3 sum:2:2 {error} finish:2:3"));
     compact(
         8,
         "begin turn:1:overflowed turn:2:done",
-        "sum:1:9 sum:2:7 background_event agent_message warning bookmark:llmx_thread_2:10 turn_complete task_complete \
-         finish:10:3",
+        &format!(
+            "{SUMS_UP}:1:9 sum:2:7 background_event {SUMMED_UP} agent_message warning bookmark:llmx_thread_2:10 \
+             turn_complete task_complete finish:10:3"
+        ),
     );
     let overflowing: String = (1..20).map(|turn| format!(" turn:{turn}:overflowed")).collect();
     let done = run(

@@ -1,11 +1,16 @@
-//! What a turn is at: its plan, and what it has changed.
+//! What a turn is at: its plan, what it has changed, and how it makes room.
 
 use super::{Said, Surface};
-use crate::wire::{
-    plan::{Plan, StepStatus},
-    rpc::{
-        ServerNotification,
-        turn::{PlanStepStatus, TurnDiffUpdatedNotification, TurnPlanStep, TurnPlanUpdatedNotification},
+use crate::{
+    ids::ItemId,
+    wire::{
+        plan::{Plan, StepStatus},
+        rpc::{
+            Millis, ServerNotification,
+            item::ThreadItem,
+            thread::ContextCompactedNotification,
+            turn::{PlanStepStatus, TurnDiffUpdatedNotification, TurnPlanStep, TurnPlanUpdatedNotification},
+        },
     },
 };
 
@@ -28,6 +33,23 @@ impl Surface {
         })));
     }
 
+    pub(super) fn compaction_began(&mut self, item: &ItemId, now: Millis, out: &mut Vec<Said>) {
+        if let Some(turn) = &mut self.turn {
+            turn.began.insert(item.clone(), now);
+        }
+        self.start_item(compaction(item, Some(now), None), now, out);
+    }
+
+    pub(super) fn compacted(&mut self, item: &ItemId, now: Millis, out: &mut Vec<Said>) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        let (began, turn_id) = (turn.began.remove(item), turn.id.clone());
+        self.complete_item(compaction(item, began, Some(now)), now, out);
+        let params = ContextCompactedNotification { thread_id: self.thread.clone(), turn_id };
+        out.push(Said::Notify(ServerNotification::ContextCompacted(params)));
+    }
+
     pub(super) fn diff(&self, diff: &str, out: &mut Vec<Said>) {
         let Some(turn) = &self.turn else {
             return;
@@ -38,4 +60,8 @@ impl Surface {
             diff: diff.to_owned(),
         })));
     }
+}
+
+fn compaction(id: &ItemId, started_at_ms: Option<Millis>, completed_at_ms: Option<Millis>) -> ThreadItem {
+    ThreadItem::ContextCompaction { id: id.clone(), started_at_ms, completed_at_ms }
 }

@@ -30,21 +30,32 @@ fn check(script: &str, expected: &str) {
 }
 
 #[test]
-fn a_conversation_that_was_summed_up_is_told_before_its_turn_is_over() {
-    let mut surface = Surface::new("t".into());
-    let mut told = |id: &str, end: Value| {
-        surface.expect(id.into(), TurnKind::Compaction);
+fn a_conversation_that_is_summed_up_is_told_whoever_wanted_it() {
+    let told = |kind: TurnKind, events: &[Value]| {
+        let mut surface = Surface::new("t".into());
+        surface.expect("a".into(), kind);
         let mut said = Vec::new();
-        for event in [json!({"type": "task_started", "model_context_window": null}), end] {
-            surface.apply(&id.into(), &serde_json::from_value(event).unwrap(), 0, &mut said);
+        for event in events {
+            surface.apply(&"a".into(), &serde_json::from_value(event.clone()).unwrap(), 0, &mut said);
         }
         let methods = said.iter().map(|said| if let Said::Notify(note) = said { note.method() } else { "" });
         methods.skip_while(|method| *method != "turn/started").skip(1).collect::<Vec<_>>().join(" ")
     };
+    let began = json!({"type": "task_started", "model_context_window": null});
+    let sums_up = json!({"type": "context_compaction_begin", "item_id": "i"});
+    let summed_up = json!({"type": "context_compaction_end", "item_id": "i"});
     let done = json!({"type": "task_complete", "last_agent_message": null});
-    assert_eq!(told("a", done), "thread/status/changed thread/compacted turn/completed");
     let failed = json!({"type": "error", "message": "why"});
-    assert_eq!(told("b", failed), "error thread/status/changed turn/completed");
+    for kind in [TurnKind::Conversation, TurnKind::Compaction] {
+        assert_eq!(
+            told(kind, &[began.clone(), sums_up.clone(), summed_up.clone(), done.clone()]),
+            "item/started item/completed thread/compacted thread/status/changed turn/completed"
+        );
+        assert_eq!(
+            told(kind, &[began.clone(), sums_up.clone(), failed.clone()]),
+            "item/started error thread/status/changed turn/completed"
+        );
+    }
 }
 
 #[test]

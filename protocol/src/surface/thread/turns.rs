@@ -6,7 +6,6 @@ use crate::{
     surface::turn::OpenTurn,
     wire::rpc::{
         Millis, ServerNotification,
-        thread::ContextCompactedNotification,
         turn::{ErrorNotification, TurnCompletedNotification, TurnError, TurnStartedNotification, TurnStatus},
     },
 };
@@ -59,10 +58,6 @@ impl Surface {
         out: &mut Vec<Said>,
     ) {
         self.interrupted(&turn.id);
-        if self.compacting.take_if(|compacting| *compacting == turn.id).is_some() && status == TurnStatus::Completed {
-            let params = ContextCompactedNotification { thread_id: self.thread.clone(), turn_id: turn.id.clone() };
-            out.push(Said::Notify(ServerNotification::ContextCompacted(params)));
-        }
         out.push(Said::Notify(ServerNotification::TurnCompleted(TurnCompletedNotification {
             thread_id: self.thread.clone(),
             turn: turn.ended(status, error, now),

@@ -258,6 +258,15 @@ pub enum ThreadItem {
         /// When it was over.
         completed_at_ms: Option<Millis>,
     },
+    /// The conversation is summed up, to make room; it goes on from the summary.
+    ContextCompaction {
+        /// This item.
+        id: ItemId,
+        /// When it began.
+        started_at_ms: Option<Millis>,
+        /// When the summary took the conversation's place.
+        completed_at_ms: Option<Millis>,
+    },
     /// A search that the model's server made.
     WebSearch {
         /// This item.
