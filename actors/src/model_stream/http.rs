@@ -49,9 +49,14 @@ struct Http {
     clients: Clients,
 }
 
-/// The URLs that turned out to have no Responses API behind them. A fact about servers, not state of a session: it is
-/// found out once for all arbiters, and only added to.
-type ChatOnly = Arc<DashSet<String>>;
+/// The URLs that turned out to have no Responses API behind them, but Chat. A fact about servers, not state of a session:
+/// it is found out once for all arbiters.
+#[derive(Clone, Debug, Default)]
+struct ChatOnly {
+    known: Arc<DashSet<String>>,
+    /// Those of which a user was told.
+    told: Arc<DashSet<String>>,
+}
 
 impl HttpTransport {
     /// No connection is made yet. What providers with `record` are asked and answer goes to `recordings`.
@@ -112,20 +117,32 @@ impl Http {
     /// Only a server that says that it has no such route is asked again: no model has seen the request then. What it
     /// answers to Chat decides whether it is remembered, for a server that is not up yet may know no route at all.
     async fn ask_in_either(&self, provider: &ProviderInfo, request: &ModelRequest) -> Result<HttpAnswer, Failure> {
-        let chat = chat_of(provider);
         let url = provider.url(Dialect::Responses.path());
-        if self.chat_only.contains(&url) {
-            return self.ask(provider, chat, request).await;
+        let ChatOnly { known, told } = &self.chat_only;
+        let was_known = known.contains(&url);
+        if !was_known {
+            match self.ask(provider, Dialect::Responses, request).await {
+                Err(failure) if failure.kind == FailureKind::NoSuchRoute => {}
+                answer => return answer,
+            }
         }
-        match self.ask(provider, Dialect::Responses, request).await {
-            Err(failure) if failure.kind == FailureKind::NoSuchRoute => {}
-            answer => return answer,
+        match self.ask(provider, chat_of(provider), request).await {
+            Ok(mut answer) => {
+                known.insert(url.clone());
+                if told.insert(url) {
+                    answer.notice = Some(fallback_notice(provider));
+                }
+                Ok(answer)
+            }
+            Err(failure) => {
+                match knows_chat(failure.kind) {
+                    Some(true) => known.insert(url),
+                    Some(false) => known.remove(&url).is_some(),
+                    None => false,
+                };
+                Err(if was_known { failure } else { has_neither(failure) })
+            }
         }
-        let mut answer = self.ask(provider, chat, request).await.map_err(has_neither)?;
-        if self.chat_only.insert(url) {
-            answer.notice = Some(fallback_notice(provider));
-        }
-        Ok(answer)
     }
 
     /// A key that is refused is renewed, once: a token may have been replaced while the engine ran.
@@ -283,6 +300,19 @@ fn hinting(failure: Failure, other: &str) -> Failure {
             Failure { message: failure.message + &hint, ..failure }
         }
         _ => failure,
+    }
+}
+
+/// Whether the server has Chat, as far as its refusal says: who judges the request itself has the route.
+fn knows_chat(refusal: FailureKind) -> Option<bool> {
+    match refusal {
+        FailureKind::RateLimited
+        | FailureKind::BadRequest
+        | FailureKind::ContextOverflow
+        | FailureKind::Quota
+        | FailureKind::UsageLimit => Some(true),
+        FailureKind::NoSuchRoute => Some(false),
+        _ => None,
     }
 }
 
