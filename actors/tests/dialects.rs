@@ -325,6 +325,32 @@ async fn auto_falls_back_to_chat_once_and_says_so_once() {
 }
 
 #[actix::test]
+async fn auto_remembers_chat_that_was_busy() {
+    let server = Server::start(|path, n| match (path, n) {
+        ("/v1/responses", _) => reply(404, r#"{"detail":"Not Found"}"#),
+        (_, 1) => reply(429, r#"{"error":{"message":"slow down"}}"#),
+        (_, 2) => reply(400, r#"{"error":{"message":"bad"}}"#),
+        (_, 5) => reply(404, ""),
+        _ => chat_says("hi"),
+    })
+    .await;
+    let mut ui = Ui::open(&engine(&server, "auto")).await;
+    for _ in 0..2 {
+        let told = ui.task("a").await;
+        assert_eq!((told.errors().len(), told.warnings()), (1, vec![]), "{told:?}");
+    }
+    for warnings in [vec![FALLBACK.to_owned()], vec![]] {
+        let told = ui.task("b").await;
+        assert_eq!((told.messages(), told.warnings()), (vec!["hi".to_owned()], warnings));
+    }
+    let chat = "chat/completions";
+    assert_eq!(server.paths(), ["responses", chat, chat, chat, chat]);
+    assert_eq!(ui.task("c").await.errors().len(), 1);
+    assert_eq!(ui.task("d").await.messages(), ["hi"], "what is gone is looked for again");
+    assert_eq!(server.paths()[5..], [chat, "responses", chat]);
+}
+
+#[actix::test]
 async fn auto_stays_with_responses_where_it_is_understood() {
     let server = Server::start(|path, n| match (path, n) {
         ("/v1/responses", 0) => responses_say("hi", "resp_1"),
@@ -381,6 +407,25 @@ async fn a_cut_chat_is_asked_for_again_unless_the_answer_was_whole() {
     let told = ui.task("a").await;
     assert_eq!((told.messages(), told.retries()), (vec!["half".to_owned()], 1));
     assert_eq!(server.paths().len(), 2);
+}
+
+#[actix::test]
+async fn thoughts_go_back_to_chat_by_the_name_that_they_came_by() {
+    let server = Server::start(move |_, n| match n {
+        0 => {
+            let call =
+                json!([{"index": 0, "id": "a", "function": {"name": "update_plan", "arguments": "{\"plan\":[]}"}}]);
+            let chunk = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
+            sse(&[&chunk(json!({"reasoning": "hm"})), &chunk(json!({"tool_calls": call})), STOP, "[DONE]"])
+        }
+        _ => chat_says("hi"),
+    })
+    .await;
+    let mut ui = Ui::open(&engine(&server, "chat")).await;
+    assert_eq!(ui.task("a").await.messages(), ["hi"]);
+    let sent = server.body(1)["messages"].clone();
+    let assistant = sent.as_array().unwrap().iter().find(|message| message["role"] == "assistant").unwrap();
+    assert_eq!((&assistant["reasoning"], assistant.get("reasoning_content")), (&json!("hm"), None), "{sent}");
 }
 
 #[actix::test]

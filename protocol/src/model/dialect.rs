@@ -20,9 +20,9 @@ pub enum Dialect {
 #[derive(Debug)]
 pub enum AnswerDecoder {
     /// Of the Responses API.
-    Responses(ResponsesDecoder),
+    Responses(Box<ResponsesDecoder>),
     /// Of Chat Completions.
-    Chat(ChatDecoder),
+    Chat(Box<ChatDecoder>),
 }
 
 impl Dialect {
@@ -48,8 +48,8 @@ impl Dialect {
     #[must_use]
     pub fn decoder(self, limits: DecodeLimits) -> AnswerDecoder {
         match self {
-            Self::Responses => AnswerDecoder::Responses(ResponsesDecoder::new(limits)),
-            Self::Chat(_) => AnswerDecoder::Chat(ChatDecoder::new(limits)),
+            Self::Responses => AnswerDecoder::Responses(Box::new(ResponsesDecoder::new(limits))),
+            Self::Chat(_) => AnswerDecoder::Chat(Box::new(ChatDecoder::new(limits))),
         }
     }
 }

@@ -89,6 +89,15 @@ impl Said<'_> {
         if self.reasoning_content.is_empty() { &self.reasoning } else { &self.reasoning_content }
     }
 
+    /// By which name the thoughts came, if by one only.
+    pub(super) fn thoughts_name(&self) -> Option<&'static str> {
+        match (self.reasoning_content.is_empty(), self.reasoning.is_empty()) {
+            (false, true) => Some("reasoning_content"),
+            (true, false) => Some("reasoning"),
+            _ => None,
+        }
+    }
+
     pub(super) fn forget_thoughts(&mut self) {
         self.reasoning_content = Wording::default();
         self.reasoning = Wording::default();

@@ -18,7 +18,7 @@ use crate::{
     },
     wire::usage::TokenUsage,
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 
 /// Decodes the body of one answer, streamed or not. Memory is bounded by the limits: the whole answer is collected, and
 /// may be as large as one event.
@@ -132,6 +132,7 @@ struct Answer {
     collected: usize,
     slots: u32,
     thoughts: Part,
+    thoughts_name: Option<&'static str>,
     text: Part,
     calls: Calls,
     /// The server's name for the answer.
@@ -187,6 +188,7 @@ impl Answer {
             collected: 0,
             slots: 0,
             thoughts: Part::default(),
+            thoughts_name: None,
             text: Part::default(),
             calls: Calls::default(),
             id: String::new(),
@@ -324,6 +326,9 @@ impl Answer {
 
     fn take_said(&mut self, said: Said<'_>, out: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         self.collect(said.thoughts().len() + said.content.len() + said.refusal.len())?;
+        if self.thoughts.text.is_empty() {
+            self.thoughts_name = said.thoughts_name();
+        }
         self.think(said.thoughts(), out);
         self.say(&said.content, out);
         self.say(&said.refusal, out);
@@ -394,7 +399,7 @@ impl Answer {
         let incomplete = self.finish_reason.take().filter(|reason| is_cut_short(reason));
         let mut items = Vec::new();
         if let Some(slot) = self.thoughts.slot {
-            items.push((slot, reasoning(&self.thoughts.text)?));
+            items.push((slot, ResponseItem::thoughts(&self.thoughts.text, self.thoughts_name)));
         }
         if let Some(slot) = self.text.slot {
             items.push((slot, ResponseItem::message("assistant", &self.text.text)));
@@ -419,12 +424,6 @@ impl Answer {
 /// and Mistral's servers.
 fn is_cut_short(reason: &str) -> bool {
     matches!(reason, "length" | "content_filter" | "max_tokens" | "model_length")
-}
-
-fn reasoning(text: &str) -> Result<ResponseItem, Failure> {
-    let content = [json!({"type": "reasoning_text", "text": text})];
-    let item = json!({"type": "reasoning", "summary": [], "content": content});
-    ResponseItem::from_model(&item.to_string()).map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &dyn std::error::Error) -> Failure {

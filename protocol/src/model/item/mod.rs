@@ -22,6 +22,8 @@ pub struct ResponseItem {
 #[derive(Debug)]
 struct Parsed {
     body: ItemBody,
+    /// See [`ResponseItem::thoughts_name`].
+    thoughts_name: Option<&'static str>,
     /// See [`ResponseItem::text_as_sent`].
     text_as_sent: OnceLock<Option<Range<usize>>>,
 }
@@ -172,8 +174,21 @@ impl ResponseItem {
         Self::new(&item, ItemBody::CustomToolCallOutput { call_id: call_id.clone() })
     }
 
+    /// What the model thought before a Chat answer; `name`: the member that it came in, if it was one.
+    pub(super) fn thoughts(text: &str, name: Option<&'static str>) -> Self {
+        let content = [json!({"type": "reasoning_text", "text": text})];
+        let item = json!({"type": "reasoning", "summary": [], "content": content});
+        let body = ItemBody::Reasoning { summary: Vec::new(), raw: vec![text.to_owned()] };
+        Self::named(&item, body, name)
+    }
+
     fn new(item: &Value, body: ItemBody) -> Self {
-        Self { json: item.to_string().into(), parsed: Arc::new(Parsed { body, text_as_sent: OnceLock::new() }) }
+        Self::named(item, body, None)
+    }
+
+    fn named(item: &Value, body: ItemBody, thoughts_name: Option<&'static str>) -> Self {
+        let parsed = Parsed { body, thoughts_name, text_as_sent: OnceLock::new() };
+        Self { json: item.to_string().into(), parsed: Arc::new(parsed) }
     }
 
     /// The item as JSON text: an input item for the server, a line for the journal.
@@ -189,6 +204,12 @@ impl ResponseItem {
             ItemBody::Message { text, .. } => text,
             _ => "",
         }
+    }
+
+    /// By which name a Chat server gave these thoughts, where it used one only: it wants them back by that name, and some
+    /// refuse any other. It is not in the JSON, for thoughts go back only within the task that they belong to.
+    pub(super) fn thoughts_name(&self) -> Option<&'static str> {
+        self.parsed.thoughts_name
     }
 
     /// What the item means.

@@ -87,7 +87,7 @@ impl Messages<'_, '_> {
                 self.item(at, thoughts_count);
             }
             ItemBody::Message { .. } => self.turn.say(item),
-            ItemBody::Reasoning { summary, raw } if thoughts_count => self.turn.think(summary, raw),
+            ItemBody::Reasoning { summary, raw } if thoughts_count => self.turn.think(item, summary, raw),
             ItemBody::Reasoning { .. } => {}
             _ => self.turn.call(item),
         }

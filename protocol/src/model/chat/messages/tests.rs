@@ -177,6 +177,16 @@ fn thoughts_count_only_in_the_turn_that_they_belong_to() {
 }
 
 #[test]
+fn thoughts_go_back_by_the_name_that_they_came_by() {
+    for (name, other) in [("reasoning", "reasoning_content"), ("reasoning_content", "reasoning")] {
+        let [message, _] = &messages("", &[ResponseItem::thoughts("hm", Some(name)), read(&call("c"))])[..] else {
+            panic!("a message and an output")
+        };
+        assert_eq!((&message[name], &message[other]), (&json!("hm"), &Value::Null));
+    }
+}
+
+#[test]
 fn what_the_server_ran_itself_is_left_out() {
     check(
         &json!([{"type": "web_search_call"}, {"type": "new"}, said("user", "b")]),

@@ -15,6 +15,7 @@ const ABORTED: &str = "aborted";
 pub(super) struct AssistantTurn<'i> {
     text: Escaped,
     thoughts: Escaped,
+    thoughts_name: Option<&'static str>,
     calls: Vec<Call<'i>>,
 }
 
@@ -45,7 +46,8 @@ impl<'i> AssistantTurn<'i> {
         }
     }
 
-    pub(super) fn think(&mut self, summary: &[String], raw: &[String]) {
+    pub(super) fn think(&mut self, item: &ResponseItem, summary: &[String], raw: &[String]) {
+        self.thoughts_name = item.thoughts_name();
         let thoughts = if raw.is_empty() { summary.join("\n\n") } else { raw.concat() };
         self.thoughts.add_paragraph(&Escaped::of(&thoughts));
     }
@@ -122,10 +124,13 @@ impl<'i> AssistantTurn<'i> {
         json.push_str(r#"{"role":"assistant","content":"#);
         self.text.write(json);
         if !self.thoughts.is_empty() {
-            // Both names are in use: llama.cpp, DeepSeek and most templates read the first, OpenRouter the second.
-            for name in [r#","reasoning_content":"#, r#","reasoning":"#] {
-                json.push_str(name);
-                self.thoughts.write(json);
+            // Both names are in use: llama.cpp, DeepSeek and most templates read the first, OpenRouter the second. Groq and
+            // Cerebras refuse the one that they do not use.
+            for name in ["reasoning_content", "reasoning"] {
+                if self.thoughts_name.is_none_or(|own| own == name) {
+                    json.extend([",\"", name, "\":"]);
+                    self.thoughts.write(json);
+                }
             }
         }
         for (at, call) in self.calls.iter().enumerate() {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::ItemBody;
 use proptest::prelude::*;
+use serde_json::json;
 
 const LIMITS: DecodeLimits = DecodeLimits { max_event_bytes: 4096, max_items: 8 };
 
@@ -99,6 +100,26 @@ fn thoughts_text_and_calls_come_together() {
             r#"=1:[]["hm..."] =2:assistant:say "hi"! =3:a:f({}) =0:b:g({}) completed:-"#
         ),
     );
+}
+
+#[test]
+fn the_name_of_thoughts_is_known() {
+    let check = |deltas: &[&str], expected: Option<&str>| {
+        let mut chunks: Vec<_> = deltas.iter().map(|text| delta(text)).collect();
+        chunks.push(STOP.to_owned());
+        let (out, ..) = decode([stream(&chunks).as_bytes()]);
+        let names: Vec<_> = out
+            .iter()
+            .filter_map(|event| match event {
+                ModelEvent::ItemDone { item, .. } => Some(item.thoughts_name()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(names, [expected], "{deltas:?}");
+    };
+    check(&[r#"{"reasoning":"a"}"#, r#"{"reasoning":"b"}"#], Some("reasoning"));
+    check(&[r#"{"reasoning":"","reasoning_content":null}"#, r#"{"reasoning_content":"a"}"#], Some("reasoning_content"));
+    check(&[r#"{"reasoning":"a","reasoning_content":"a"}"#, r#"{"reasoning_content":"b"}"#], None);
 }
 
 #[test]
