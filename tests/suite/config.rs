@@ -52,6 +52,26 @@ async fn a_provider_may_come_with_the_op() {
 }
 
 #[tokio::test]
+async fn some_of_a_provider_that_is_known_may_be_changed() {
+    for by_op in [true, false] {
+        let elsewhere = ModelServer::start([hello()]).await;
+        let url = elsewhere.url();
+        let setup = Setup::with_model_at("http://127.0.0.1:9/v1").provider("http_headers", "{ x-kept = 'yes' }");
+        let mut ui = if by_op {
+            let mut ui = setup.start();
+            ui.configure(json!({"model_provider": "scripted", "provider_overrides": {"base_url": url}})).await;
+            ui
+        } else {
+            let record = format!("model_providers.scripted={{ base_url = '{url}' }}");
+            setup.arguments(&["-c", &record]).configured().await
+        };
+        assert_eq!(ui.task("u1", "hello").await.last().unwrap().kind(), "task_complete");
+        assert_eq!(elsewhere.request(1).await.header("x-kept"), Some("yes"));
+        ui.ends_with(0).await;
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_key_is_a_warning() {
     let server = ModelServer::start([hello()]).await;
     let mut ui = Setup::with(&server).setting("modle", "'typo'").configured().await;
@@ -83,6 +103,10 @@ async fn a_configuration_that_cannot_be_used_is_told_in_one_sentence() {
     check_refused(setup().setting("model_provider", "'nobody'"), &["Model provider `nobody` not found"]).await;
     check_refused(setup().arguments(&["-c", "model"]), &["-c model", "key=value"]).await;
     check_refused(setup().arguments(&["-c", "kill_grace_ms=soon"]), &["kill_grace_ms"]).await;
+    let some = ["-c", "model_provider=mine", "-c", "model_providers.mine.wire_api=chat"];
+    let why = "-c model_providers.mine.wire_api: `model_providers.mine`: no provider `mine` is known, so that this must be \
+               all of one: `base_url` is missing";
+    check_refused(setup().arguments(&some), &[why]).await;
 }
 
 #[tokio::test]

@@ -21,8 +21,10 @@ pub(crate) struct ThreadSettings {
     pub(crate) cwd: PathBuf,
     pub(crate) model: String,
     pub(crate) provider: String,
-    /// The provider itself, where only the client's own configuration knows it. May hold a key.
+    /// The provider itself, where only the client's own configuration knows it.
     pub(crate) provider_record: Option<ProviderRecord>,
+    /// What is otherwise than a known provider has it.
+    pub(crate) provider_overrides: Option<ProviderRecord>,
     pub(crate) approval_policy: AskForApproval,
     pub(crate) sandbox_policy: SandboxPolicy,
     pub(crate) effort: Option<ReasoningEffort>,
@@ -44,10 +46,13 @@ impl ThreadSettings {
         sources.overrides.extend(params.model_provider.iter().map(|id| format!("model_provider={}", quoted(id))));
         let config = load(&sources).map_err(|error| error.to_string())?.config;
         let record = params.config.as_ref().and_then(|given| provider_record(given, &config.model_provider));
-        // One that the engine knows it finds by its id.
+        // One that the engine knows it finds by its id, and changes.
         let is_known = |id: &String| load(without).is_ok_and(|loaded| loaded.config.providers.contains_key(id));
-        let record = record.filter(|_| !is_known(&config.model_provider));
-        Ok(Self { provider_record: record, ..Self::of(config, cwd, params) })
+        let (overrides, record) = match record {
+            Some(record) if is_known(&config.model_provider) => (Some(record), None),
+            record => (None, record.map(|record| record.named(&config.model_provider))),
+        };
+        Ok(Self { provider_record: record, provider_overrides: overrides, ..Self::of(config, cwd, params) })
     }
 
     fn of(config: Config, cwd: &Path, params: &ThreadStartParams) -> Self {
@@ -56,6 +61,7 @@ impl ThreadSettings {
             model: params.model.clone().unwrap_or(config.model),
             provider: config.model_provider,
             provider_record: None,
+            provider_overrides: None,
             approval_policy: params.approval_policy.unwrap_or(config.approval_policy),
             sandbox_policy: config.sandbox_policy,
             effort: config.model_reasoning_effort,
@@ -71,6 +77,7 @@ impl ThreadSettings {
             model: if params.model.is_some() { now.model } else { recorded.model.clone() },
             provider: recorded_provider(recorded),
             provider_record: None,
+            provider_overrides: None,
             approval_policy: params.approval_policy.unwrap_or(recorded.approval_policy),
             sandbox_policy: if params.sandbox.is_some() { now.sandbox_policy } else { recorded.sandbox_policy.clone() },
             effort: recorded.effort,
@@ -84,7 +91,8 @@ impl ThreadSettings {
             cwd: Some(self.cwd.clone()),
             model: Some(self.model.clone()),
             model_provider: Some(self.provider.clone()),
-            provider: self.provider_record.as_ref().map(|record| Value::Object(record.0.clone())),
+            provider: self.provider_record.as_ref().map(ProviderRecord::value),
+            provider_overrides: self.provider_overrides.as_ref().map(ProviderRecord::value),
             approval_policy: Some(self.approval_policy),
             sandbox_policy: Some(self.sandbox_policy.clone()),
             model_reasoning_effort: self.effort,
@@ -107,6 +115,7 @@ impl ThreadSettings {
             summary: turn.summary.unwrap_or(now.summary),
             provider: now.provider,
             provider_record: now.provider_record,
+            provider_overrides: now.provider_overrides,
         }
     }
 
@@ -144,9 +153,21 @@ fn recorded_provider(recorded: &Settings) -> String {
     name.filter(|_| recorded.provider.id.is_empty()).unwrap_or(&recorded.provider.id).to_owned()
 }
 
-/// A provider as `[model_providers.<id>]` would have it. Does not print what it holds.
+/// A provider, or some of one, as `[model_providers.<id>]` would have it. Does not print what it holds, which may be a key.
 #[derive(Clone, PartialEq)]
 pub(crate) struct ProviderRecord(Map<String, Value>);
+
+impl ProviderRecord {
+    /// As a whole provider, which has a name.
+    fn named(mut self, id: &str) -> Self {
+        self.0.entry("name").or_insert_with(|| id.into());
+        self
+    }
+
+    fn value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
 
 impl fmt::Debug for ProviderRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,11 +189,7 @@ fn provider_record(config: &BTreeMap<String, Value>, id: &str) -> Option<Provide
             record.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
         }
     }
-    if record.is_empty() {
-        return None;
-    }
-    record.entry("name").or_insert_with(|| id.into());
-    Some(ProviderRecord(record))
+    (!record.is_empty()).then_some(ProviderRecord(record))
 }
 
 fn word(mode: SandboxMode) -> &'static str {
@@ -215,7 +232,7 @@ mod tests {
             let record = provider_record(&config, "a").map(|record| Value::Object(record.0));
             assert_eq!(record.unwrap_or_default(), expected, "{config:?}");
         };
-        let url = json!({"name": "a", "base_url": "u"});
+        let url = json!({"base_url": "u"});
         check(json!({"model_providers": {"a": {"base_url": "u"}, "b": {}}}), url.clone());
         check(json!({"model_providers.a": {"base_url": "u", "env_key": null}}), url.clone());
         check(json!({"model_providers.a.base_url": "u", "model": "m"}), url);

@@ -161,6 +161,12 @@ impl ConfigFile {
         self.sandbox_workspace_write.writable_roots.iter().find(|root| !root.is_absolute())
     }
 
+    /// A provider that only `-c` knows, and not whom to ask.
+    pub(super) fn provider_without_server(&self, layers: &super::layers::Layers) -> Option<&String> {
+        let is_new = |id: &String| !super::providers::is_built_in(id) && !layers.file_has_provider(id);
+        self.model_providers.iter().find(|(id, record)| is_new(id) && !record.has_server()).map(|(id, _)| id)
+    }
+
     pub(super) fn sandbox_policy(&self) -> SandboxPolicy {
         let table = &self.sandbox_workspace_write;
         match self.sandbox_mode.unwrap_or_default() {

@@ -1,6 +1,10 @@
 //! The sources of a configuration merged into one table, which remembers what came from where.
 
-use super::{ConfigError, file::ConfigFile, override_argument::Override};
+use super::{
+    ConfigError,
+    file::ConfigFile,
+    override_argument::{Override, PROVIDERS},
+};
 use serde::Deserialize;
 use std::{
     fs, io,
@@ -11,6 +15,8 @@ use toml::Table;
 pub(super) struct Layers {
     merged: Table,
     file: PathBuf,
+    /// The ids of the providers in the file.
+    providers: Vec<String>,
     /// The dotted keys that `-c` set.
     overridden: Vec<String>,
 }
@@ -19,13 +25,20 @@ impl Layers {
     pub(super) fn read(home: Option<&Path>, arguments: &[String]) -> Result<Self, ConfigError> {
         let file = home.map(|home| home.join("config.toml")).unwrap_or_default();
         let mut merged = if home.is_some() { read_table(&file)? } else { Table::new() };
+        let table = merged.get(PROVIDERS).and_then(toml::Value::as_table);
+        let providers = table.into_iter().flat_map(Table::keys).cloned().collect();
         let mut overridden = Vec::new();
         for argument in arguments {
             let change = Override::parse(argument)?;
             overridden.push(change.path.join("."));
             change.apply(&mut merged);
         }
-        Ok(Self { merged, file, overridden })
+        Ok(Self { merged, file, providers, overridden })
+    }
+
+    /// Whether the file describes this provider.
+    pub(super) fn file_has_provider(&self, id: &str) -> bool {
+        self.providers.iter().any(|known| known == id)
     }
 
     /// Gives every value its type.

@@ -3,6 +3,9 @@
 use super::ConfigError;
 use toml::{Table, Value};
 
+/// The table of providers.
+pub(super) const PROVIDERS: &str = "model_providers";
+
 /// One parsed `-c` argument.
 pub(super) struct Override {
     /// The names of the dotted key, at least one.
@@ -18,10 +21,27 @@ impl Override {
         Ok(Self { path, value: value_or_text(value.trim()) })
     }
 
-    /// Sets the value in `table`. Whatever is in the way of an intermediate table is replaced by one.
+    /// Sets the value in `table`. Whatever is in the way of an intermediate table is replaced by one. Of a provider only
+    /// the members that are given change.
     pub(super) fn apply(self, table: &mut Table) {
-        set(table, &self.path, self.value);
+        match (&self.path[..], self.value) {
+            ([providers], Value::Table(records)) if providers == PROVIDERS => {
+                for (id, record) in records {
+                    Self { path: vec![providers.clone(), id], value: record }.apply(table);
+                }
+            }
+            ([providers, id], Value::Table(members)) if providers == PROVIDERS && has_table(table, id) => {
+                for (member, value) in members {
+                    set(table, &[providers.clone(), id.clone(), member], value);
+                }
+            }
+            (path, value) => set(table, path, value),
+        }
     }
+}
+
+fn has_table(table: &Table, provider: &str) -> bool {
+    table.get(PROVIDERS).and_then(|providers| providers.get(provider)).is_some_and(Value::is_table)
 }
 
 fn set(table: &mut Table, path: &[String], value: Value) {
@@ -72,6 +92,17 @@ mod tests {
             Override::parse(argument).unwrap().apply(&mut table);
         }
         assert_eq!(table, after.parse::<Table>().unwrap(), "{arguments:?}");
+    }
+
+    #[test]
+    fn of_a_provider_only_what_is_given_changes() {
+        let before = "[model_providers.a]\nname = 'A'\nhttp_headers = { x = '1', y = '2' }";
+        let after = "[model_providers.a]\nname = 'A'\nbase_url = 'u'\nhttp_headers = { x = '3' }";
+        check(before, &["model_providers.a={base_url='u', http_headers={x='3'}}"], after);
+        check(before, &["model_providers={a={base_url='u', http_headers={x='3'}}}"], after);
+        check(before, &["model_providers.a.base_url=u", "model_providers.a.http_headers={x='3'}"], after);
+        check("", &["model_providers={a={}, b={name='B'}}"], "model_providers = { a = {}, b = { name = 'B' } }");
+        check("model_providers = 1", &["model_providers.a={name='A'}"], "model_providers = { a = { name = 'A' } }");
     }
 
     #[test]

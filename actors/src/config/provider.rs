@@ -237,6 +237,13 @@ pub(super) struct ProviderRecord {
 }
 
 impl ProviderRecord {
+    /// Whether it says whom to ask.
+    pub(super) fn has_server(&self) -> bool {
+        self.base_url.is_some() || self.recording.is_some()
+    }
+}
+
+impl ProviderRecord {
     /// `base` with every field replaced that was written down.
     pub(super) fn over(self, base: ProviderInfo) -> ProviderInfo {
         let replayed = self.recording.as_ref().map(|_| REPLAY_BASE_URL.to_owned());

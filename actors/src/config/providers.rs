@@ -27,6 +27,22 @@ pub(super) fn resolve(
     providers
 }
 
+/// Whether a provider of this id exists without being configured.
+pub(super) fn is_built_in(id: &str) -> bool {
+    built_in(&Environment::default()).contains_key(id)
+}
+
+/// This provider with every field replaced that the record has.
+pub(super) fn changed(id: &str, base: &ProviderInfo, record: ProviderRecord) -> ProviderInfo {
+    let written = record.store_responses;
+    let info = record.over(base.clone());
+    if id == "openai" && info.base_url != base.base_url {
+        let kept = info.base_url == OPENAI_BASE_URL;
+        return ProviderInfo { store_responses: written.unwrap_or(kept), ..info };
+    }
+    info
+}
+
 /// Only OpenAI's own server is known to keep responses; a proxy in its place may not.
 fn finished(id: &str, record: ProviderRecord, base: ProviderInfo) -> ProviderInfo {
     let written = record.store_responses;

@@ -4,14 +4,18 @@ use super::{
     ConfigError, Environment, LoginSettings, ProviderInfo,
     file::{ConfigFile, Persistence},
     layers::Layers,
-    login, providers,
+    login,
+    provider::ProviderRecord,
+    providers,
 };
 use crate::{executor::process::ShellEnvironmentPolicy, threads::SyncPolicy};
 use llmx_protocol::{
     local_files::{DEFAULT_PROJECT_DOC_BYTES, ProjectDocOptions},
     wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity},
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 const DEFAULT_MODEL: &str = "gpt-5";
 const DEFAULT_PROVIDER: &str = "openai";
@@ -106,6 +110,19 @@ impl Config {
     pub fn provider(&self, id: &str) -> Result<&ProviderInfo, ConfigError> {
         self.providers.get(id).ok_or_else(|| ConfigError::UnknownProvider(id.to_owned()))
     }
+
+    /// The provider of an id, with these members of a record in place of its own.
+    ///
+    /// # Errors
+    /// Says that there is no such provider, or what is wrong with the members.
+    pub fn provider_with(&self, id: &str, overrides: Option<&Value>) -> Result<Cow<'_, ProviderInfo>, String> {
+        let info = self.provider(id).map_err(|error| error.to_string())?;
+        let Some(overrides) = overrides else {
+            return Ok(Cow::Borrowed(info));
+        };
+        let record = ProviderRecord::deserialize(overrides).map_err(|error| error.to_string())?;
+        Ok(Cow::Owned(providers::changed(id, info, record)))
+    }
 }
 
 /// Reads and checks a configuration.
@@ -118,6 +135,10 @@ pub fn load(sources: &ConfigSources) -> Result<Loaded, ConfigError> {
     if let Some(root) = file.relative_writable_root() {
         let problem = format!("expected absolute paths, found `{}`", root.display());
         return Err(layers.error("sandbox_workspace_write.writable_roots", &problem));
+    }
+    if let Some(id) = file.provider_without_server(&layers) {
+        let problem = format!("no provider `{id}` is known, so that this must be all of one: `base_url` is missing");
+        return Err(layers.error(&format!("model_providers.{id}"), &problem));
     }
     let warnings = warnings(&file, &layers);
     let config = settle(file, sources);

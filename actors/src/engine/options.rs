@@ -221,11 +221,11 @@ impl ConfiguredProviders {
 }
 
 impl Providers for ConfiguredProviders {
-    fn by_id(&self, id: &str) -> Result<Provider, String> {
-        let info = self.config.provider(id).map_err(|e| e.to_string())?;
-        let found = provider(id, None, info);
-        let stores_responses = found.stores_responses && !self.is_asked_by_an_account(info);
-        Ok(Provider { stores_responses, ..found })
+    fn by_id(&self, id: &str, overrides: Option<&Value>) -> Result<Provider, String> {
+        let info = self.config.provider_with(id, overrides)?;
+        let found = provider(id, None, &info);
+        let stores_responses = found.stores_responses && !self.is_asked_by_an_account(&info);
+        Ok(Provider { stores_responses, overrides: overrides.cloned().map(Arc::new), ..found })
     }
 
     fn by_record(&self, record: &Value) -> Result<Provider, String> {
@@ -239,6 +239,7 @@ fn provider(id: &str, record: Option<Arc<Value>>, info: &ProviderInfo) -> Provid
     Provider {
         id: id.to_owned(),
         record,
+        overrides: None,
         request_max_retries: tries(info.request_max_retries),
         stream_max_retries: tries(info.stream_max_retries),
         // Chat Completions has nothing to name a stored answer by.

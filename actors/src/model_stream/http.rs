@@ -212,12 +212,10 @@ impl Http {
         let bad = |text: String| Failure::new(FailureKind::BadRequest, text);
         match &settings.provider.record {
             Some(record) => serde_json::from_value((**record).clone()).map(Cow::Owned).map_err(|e| bad(e.to_string())),
-            None => self
-                .credentials
-                .config
-                .provider(&settings.provider.id)
-                .map(Cow::Borrowed)
-                .map_err(|e| bad(e.to_string())),
+            None => {
+                let (id, overrides) = (&settings.provider.id, settings.provider.overrides.as_deref());
+                self.credentials.config.provider_with(id, overrides).map_err(bad)
+            }
         }
     }
 

@@ -15,6 +15,7 @@ pub(super) fn op_of(settings: &Settings) -> ConfigureSession {
         model: Some(settings.model.clone()),
         model_provider: provider.record.is_none().then(|| provider.id.clone()),
         provider: provider.record.as_deref().map(without_secrets),
+        provider_overrides: provider.overrides.as_deref().map(without_secrets),
         approval_policy: Some(settings.approval_policy),
         sandbox_policy: Some(settings.sandbox_policy.clone()),
         model_reasoning_effort: settings.effort,

@@ -56,10 +56,11 @@ pub(crate) fn name(msg: &EventMsg) -> String {
 struct Here;
 
 impl Providers for Here {
-    fn by_id(&self, id: &str) -> Result<Provider, String> {
+    fn by_id(&self, id: &str, overrides: Option<&Value>) -> Result<Provider, String> {
         Ok(Provider {
             id: id.into(),
             record: None,
+            overrides: overrides.cloned().map(Arc::new),
             request_max_retries: 2,
             stream_max_retries: 2,
             stores_responses: false,

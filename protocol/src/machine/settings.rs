@@ -285,6 +285,9 @@ fn provider(op: &ConfigureSession, defaults: &Defaults) -> Result<Provider, Stri
             let provider = defaults.providers.by_record(record);
             provider.map_err(|e| format!("op `configure_session`: bad `provider`: {e}"))
         }
-        (None, id) => defaults.providers.by_id(id.as_ref().unwrap_or(&defaults.model_provider)),
+        (None, id) => {
+            let id = id.as_ref().unwrap_or(&defaults.model_provider);
+            defaults.providers.by_id(id, op.provider_overrides.as_ref())
+        }
     }
 }

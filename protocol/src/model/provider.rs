@@ -10,6 +10,8 @@ pub struct Provider {
     pub id: String,
     /// The record that it came as (reference `model-wire.md` §9), instead of an id.
     pub record: Option<Arc<Value>>,
+    /// What is otherwise in this session than the provider of the id has it, member by member.
+    pub overrides: Option<Arc<Value>>,
     /// Further tries of requests that got no answer.
     pub request_max_retries: u32,
     /// Further tries of answers that broke off.
@@ -22,11 +24,11 @@ pub struct Provider {
 
 /// The providers that a session may use; the engine's configuration implements it.
 pub trait Providers: Debug + Send + Sync {
-    /// The provider with this id.
+    /// The provider with this id, with these members of its record in place of its own.
     ///
     /// # Errors
     /// Says what is wrong with it, or that there is none.
-    fn by_id(&self, id: &str) -> Result<Provider, String>;
+    fn by_id(&self, id: &str, overrides: Option<&Value>) -> Result<Provider, String>;
 
     /// A provider that came as a record.
     ///

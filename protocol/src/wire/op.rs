@@ -156,6 +156,9 @@ pub struct ConfigureSession {
     /// A provider record of its own (reference `model-wire.md` §9), instead of an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<Value>,
+    /// Members of a provider's record that are otherwise in this session than `model_provider` has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_overrides: Option<Value>,
     /// Who is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_policy: Option<AskForApproval>,

@@ -81,6 +81,59 @@ async fn what_llmx_does_not_have_is_an_empty_list() {
 }
 
 #[tokio::test]
+async fn a_thread_changes_some_of_a_provider_that_is_known() {
+    let configured = ModelServer::start([]).await;
+    let said = |id: &str| Response::of(id).says(&["Well."]).completed();
+    let setup = || Setup::with(&configured).provider("http_headers", "{ x-kept = 'yes' }");
+    for nested in [true, false] {
+        let elsewhere = ModelServer::start([said("resp_1"), said("resp_2")]).await;
+        let config = match nested {
+            true => json!({"model_providers": {"scripted": {"base_url": elsewhere.url()}}}),
+            false => json!({"model_providers.scripted.base_url": elsewhere.url()}),
+        };
+        let mut client = setup().serve();
+        client.initialize().await;
+        let started = client.start_thread(json!({"config": config})).await;
+        assert_eq!(started["modelProvider"], "scripted");
+        let thread = started["thread"]["id"].as_str().unwrap().to_owned();
+        let turn = client.say(&thread, "hello").await;
+        client.until_the_end_of(&turn).await;
+        assert_eq!(elsewhere.request(1).await.header("x-kept"), Some("yes"), "all else is as configured");
+        // It stays so when somebody else opens the thread.
+        let mut client = setup().in_place_of(client.leaves().await).serve();
+        client.initialize().await;
+        let resumed = client.call("thread/resume", json!({"threadId": thread})).await;
+        assert_eq!(resumed["modelProvider"], "scripted");
+        let turn = client.say(&thread, "again").await;
+        client.until_the_end_of(&turn).await;
+        assert_eq!(elsewhere.request(2).await.header("x-kept"), Some("yes"));
+        client.ends_with(0).await;
+    }
+    assert_eq!(configured.count(), 0);
+}
+
+#[tokio::test]
+async fn some_of_a_provider_that_nobody_knows_is_not_enough() {
+    let server = ModelServer::start([]).await;
+    let mut client = Setup::with(&server).serve();
+    client.initialize().await;
+    for config in [
+        json!({"model_providers": {"mine": {"wire_api": "chat"}}}),
+        json!({"model_providers.mine": {"wire_api": "chat"}}),
+        json!({"model_providers.mine.wire_api": "chat"}),
+    ] {
+        let error = client.refused("thread/start", json!({"modelProvider": "mine", "config": config})).await;
+        let says = error["message"].as_str().unwrap();
+        let why = "no provider `mine` is known, so that this must be all of one: `base_url` is missing";
+        assert!(
+            error["code"] == -32600 && says.starts_with("error deriving config: ") && says.ends_with(why),
+            "{says}"
+        );
+    }
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
 async fn a_thread_has_a_provider_of_its_own() {
     let configured = ModelServer::start([]).await;
     let said = |id: &str| Response::of(id).says(&["Well."]).completed();

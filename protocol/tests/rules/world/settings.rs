@@ -12,6 +12,7 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
     let provider = Provider {
         id: "here".into(),
         record: None,
+        overrides: None,
         request_max_retries: setup.request_retries,
         stream_max_retries: setup.stream_retries,
         stores_responses: setup.stored_responses,
@@ -49,7 +50,7 @@ pub(super) fn defaults(setup: &Setup) -> Defaults {
 struct Only(Provider);
 
 impl Providers for Only {
-    fn by_id(&self, id: &str) -> Result<Provider, String> {
+    fn by_id(&self, id: &str, _: Option<&serde_json::Value>) -> Result<Provider, String> {
         if id == self.0.id { Ok(self.0.clone()) } else { Err(format!("no provider `{id}`")) }
     }
 
