@@ -370,10 +370,8 @@ fn a_provider_names_its_dialect_and_the_longest_answer() {
 #[test]
 fn of_built_ins_only_openai_is_known_to_have_the_responses_api() {
     let wire = |toml: &str, id: &str| provider(toml, id, &[]).wire_api;
-    assert_eq!(
-        [wire("", "openai"), wire("", "litellm"), wire("", "oss")],
-        [WireApi::Responses, WireApi::Auto, WireApi::Auto]
-    );
+    let built_in = ["openai", "litellm", "oss", "replay"].map(|id| wire("", id));
+    assert_eq!(built_in, [WireApi::Responses, WireApi::Auto, WireApi::Auto, WireApi::Auto]);
     assert_eq!(wire("[model_providers.oss]\nwire_api = 'responses'", "oss"), WireApi::Responses);
     assert_eq!(wire("[model_providers.oss]\nmax_tokens = 5", "oss"), WireApi::Auto);
 }

@@ -56,7 +56,7 @@ fn built_in(environment: &Environment) -> BTreeMap<&'static str, ProviderInfo> {
         ("openai", openai(environment)),
         ("litellm", litellm(environment)),
         ("oss", oss(environment)),
-        ("replay", ProviderInfo { base_url: REPLAY_BASE_URL.to_owned(), ..ProviderInfo::named("Replay") }),
+        ("replay", replay()),
     ])
 }
 
@@ -88,6 +88,11 @@ fn oss(environment: &Environment) -> ProviderInfo {
     let local = format!("http://localhost:{port}/v1");
     let base_url = environment.value("LLMX_OSS_BASE_URL").unwrap_or(&local);
     ProviderInfo { base_url: base_url.to_owned(), wire_api: WireApi::Auto, ..ProviderInfo::named("gpt-oss") }
+}
+
+/// A recording may be of either API.
+fn replay() -> ProviderInfo {
+    ProviderInfo { base_url: REPLAY_BASE_URL.to_owned(), wire_api: WireApi::Auto, ..ProviderInfo::named("Replay") }
 }
 
 fn shared_base_url(environment: &Environment, default: &str) -> String {
