@@ -120,7 +120,11 @@ const FAULTS: &[Fault] = &[
     ("429", TriedAgain, |_| refusal(429, &[])),
     ("429, Retry-After: 0", TriedAgain, |_| refusal(429, &[("retry-after", "0")])),
     ("429, Retry-After: a date", TriedAgain, |_| refusal(429, &[("retry-after", LONG_AGO)])),
-    ("429, Retry-After: 2 h", Fatal("429"), |_| refusal(429, &[("retry-after", "7200")])),
+    (
+        "429, Retry-After: 2 h",
+        Fatal("429 Too Many Requests (server: no): the server asks to be left alone for 7200 s"),
+        |_| refusal(429, &[("retry-after", "7200")]),
+    ),
     ("500", TriedAgain, |_| refusal(500, &[])),
     ("502 with a page", TriedAgain, |_| page(502)),
     ("401", Fatal("unexpected status 401"), |_| refusal(401, &[])),

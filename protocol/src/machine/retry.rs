@@ -40,7 +40,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// A server that asks for more than this is as good as gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// A local server that is loading its model says so at once and is ready within seconds.
+/// A local server that is loading its model says so at once; a small one is there within seconds, a large one within
+/// a minute.
 const LOADING_PAUSE: Duration = Duration::from_secs(1);
 
 impl Retries {
@@ -55,7 +56,7 @@ impl Retries {
         if !failure.is_retryable() {
             return None;
         }
-        if failure.retry_after.is_some_and(|asked| asked > LONGEST_WAIT) {
+        if unbearable_wait(failure).is_some() {
             return None;
         }
         let (spent, max) = if answered {
@@ -72,18 +73,28 @@ impl Retries {
         let tries = self.requests + self.streams;
         let after = match (failure.retry_after, &failure.kind) {
             (Some(asked), _) => asked,
-            (None, FailureKind::Loading) => LOADING_PAUSE,
+            (None, FailureKind::Loading) => doubled(LOADING_PAUSE, n),
             (None, _) => backoff(tries, self.policy.seed),
         };
         Some(Retry { after, n, max })
     }
 }
 
+/// The wait that a server asks for before another try, if it is too long to be worth one.
+#[must_use]
+pub fn unbearable_wait(failure: &Failure) -> Option<Duration> {
+    failure.retry_after.filter(|asked| failure.is_retryable() && *asked > LONGEST_WAIT)
+}
+
 /// 200 ms · 2^(n−1), capped, times 0.9 to 1.1.
 fn backoff(n: u32, seed: u64) -> Duration {
-    let doubled = FIRST_BACKOFF.saturating_mul(1 << (n - 1).min(16)).min(LONGEST_BACKOFF);
     let thousandths = 900 + scramble(seed.wrapping_add(u64::from(n))) % 201;
-    doubled * u32::try_from(thousandths).unwrap_or(1000) / 1000
+    doubled(FIRST_BACKOFF, n) * u32::try_from(thousandths).unwrap_or(1000) / 1000
+}
+
+/// `first` · 2^(n−1), capped.
+fn doubled(first: Duration, n: u32) -> Duration {
+    first.saturating_mul(1 << (n - 1).min(16)).min(LONGEST_BACKOFF)
 }
 
 /// A fixed mixing of bits (the finalizer of `SplitMix64`): jitter needs spread, not secrecy.
@@ -118,6 +129,14 @@ mod tests {
         let tries = [(&refused, false), (&cut, true), (&refused, false), (&cut, true)];
         let pauses: Vec<_> = tries.iter().map(|(f, answered)| retries.spend(f, *answered).unwrap().after).collect();
         assert!(pauses.windows(2).all(|pair| pair[1] > pair[0] * 3 / 2), "{pauses:?}");
+    }
+
+    #[test]
+    fn a_model_that_is_loading_is_given_more_time_each_time() {
+        let mut retries = Retries::new(RetryPolicy { request_max: 4, stream_max: 5, seed: 0 });
+        let loading = Failure::new(FailureKind::Loading, "Loading model");
+        let pauses: Vec<_> = (0..4).map(|_| retries.spend(&loading, false).unwrap().after.as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8]);
     }
 
     #[test]

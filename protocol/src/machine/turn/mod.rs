@@ -15,7 +15,7 @@ use self::{calls::Calls, response::Response};
 use super::{
     approval::{Answer, CallKey, Confinement, Question},
     deadline::Deadlines,
-    retry::{Retries, RetryPolicy},
+    retry::{Retries, RetryPolicy, unbearable_wait},
     settings::Settings,
 };
 use crate::{
@@ -530,7 +530,10 @@ impl Turn {
 fn final_outcome(failure: &Failure) -> Outcome {
     match failure.kind {
         FailureKind::ContextOverflow => Outcome::Overflowed(failure.to_string()),
-        _ => Outcome::Failed(failure.to_string()),
+        _ => Outcome::Failed(match unbearable_wait(failure) {
+            Some(wait) => format!("{failure}: the server asks to be left alone for {} s", wait.as_secs()),
+            None => failure.to_string(),
+        }),
     }
 }
 
