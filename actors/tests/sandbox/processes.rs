@@ -2,6 +2,7 @@
 
 use crate::ground::{Ground, Policy, Who, eventually, text};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 const ALL: &[Policy] = &[Policy::ReadOnly, Policy::Workspace, Policy::WorkspaceOnline];
@@ -110,6 +111,41 @@ fn nobody_outside_is_slowed_or_limited() {
         victim.read("limits").contains("Max open files            7 ")
     });
     check("echo 777 > /proc/$VICTIM/oom_score_adj", |victim, _| victim.read("oom_score_adj").trim() == "777");
+}
+
+/// Who opens a file waits for whoever has a lease of it.
+#[test]
+fn nobody_waits_for_a_file_that_a_command_reads() {
+    for &who in Who::everybody() {
+        for (policy, waits) in [
+            (Policy::Full, true),
+            (Policy::ReadOnly, false),
+            (Policy::Workspace, false),
+            (Policy::WorkspaceOnline, false),
+        ] {
+            let ground = Ground::new(who);
+            let take = "import fcntl, os, signal, sys\n\
+                signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+                file = os.open(os.environ['OUT'] + '/victim', os.O_RDONLY)\n\
+                try: fcntl.fcntl(file, 1024, fcntl.F_WRLCK)\n\
+                except OSError as error: print(error)\n\
+                print('ready', flush=True); sys.stdin.read()";
+            let mut command = ground.llmx(policy);
+            command.args(["--", "python3", "-c", take]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let mut said = String::new();
+            let mut output = BufReader::new(child.stdout.take().unwrap());
+            while !said.ends_with("ready\n") {
+                assert!(output.read_line(&mut said).unwrap() > 0, "{who:?}, {policy:?}: {said}");
+            }
+            let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+            let opened = rustix::fs::open(ground.at("out/victim"), flags, rustix::fs::Mode::empty());
+            assert_eq!(opened.is_err(), waits, "{who:?}, {policy:?}: {said}");
+            assert_eq!(said.contains("not permitted"), !waits, "{who:?}, {policy:?}: {said}");
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        }
+    }
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn absent() -> Rules {
 fn denied(limits: Limits) -> Made<Rules> {
     let mut rules: Rules = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_ioctl, ioctls(limits)?);
+    rules.insert(libc::SYS_fcntl, LEASES.iter().map(|command| all_of([is(1, *command)?])).collect::<Made<_>>()?);
     rules.insert(libc::SYS_clone, namespaces(NEW_BY_CLONE)?);
     rules.insert(libc::SYS_unshare, namespaces(NEW_BY_UNSHARE)?);
     rules.extend(if limits.network { online(limits.unix_sockets)? } else { offline()? });
@@ -214,6 +215,10 @@ fn set_user_id() -> Made<Rules> {
 
 /// Typing into a terminal that somebody else uses.
 const TERMINAL_INPUT: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
+
+/// `F_SETLEASE`, and `F_SETDELEG` of Linux 6.19: whoever holds a lease of a file, which takes no more than reading it, lets
+/// everybody wait 45 seconds who opens it.
+const LEASES: [u64; 2] = [1024, 1040];
 
 /// `FS_IOC_SETFLAGS` (chattr), its 32-bit twin, and `FS_IOC_FSSETXATTR`.
 const FILE_FLAGS: [u64; 3] = [0x4008_6602, 0x4004_6602, 0x401c_5820];
