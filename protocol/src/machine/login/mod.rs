@@ -2,15 +2,22 @@
 //!
 //! The machine never sees a token. It sees the code that the browser brings, because whether it counts is a rule.
 
+mod browser;
 mod device;
+mod effect;
+mod input;
 
-pub use device::ask_again_after;
+pub use self::{
+    browser::{AuthorizationCode, Callback, Page, State, Visit},
+    device::ask_again_after,
+    effect::Effect,
+    input::Input,
+};
 
 use super::deadline::Deadlines;
 use crate::ids::LoginId;
 use std::{
     collections::VecDeque,
-    fmt,
     time::{Duration, Instant},
 };
 
@@ -37,52 +44,6 @@ pub enum ForcedMethod {
     ChatGpt,
 }
 
-/// A code that the issuer exchanges for tokens, once. Prints as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AuthorizationCode(pub String);
-
-impl fmt::Debug for AuthorizationCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// What only the browser that was sent to the issuer can know (RFC 6749 §10.12). Prints as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct State(pub String);
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// What a browser brings to the callback server (RFC 6749 §4.1.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Callback {
-    /// Whose errand it is on.
-    pub state: Option<State>,
-    /// The issuer said yes.
-    pub code: Option<AuthorizationCode>,
-    /// The issuer said no, in words.
-    pub error: Option<String>,
-}
-
-/// A browser that waits for its page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Visit(pub u64);
-
-/// What a browser is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// The login is done; the window can be closed.
-    Done,
-    /// The login failed, and why.
-    Failed(String),
-    /// The request has nothing to do with this login, and why; the login goes on.
-    Strange(&'static str),
-}
-
 /// Why a login is not even begun.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -95,130 +56,6 @@ pub enum Refusal {
     /// What it needs cannot be had.
     #[error("{0}")]
     Failed(String),
-}
-
-/// What the machine is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Somebody wants to log in.
-    Start {
-        /// A new id.
-        login: LoginId,
-        /// How.
-        method: Method,
-    },
-    /// Answers [`Effect::Open`]: the callback server listens for `state`, or the user code is there.
-    Opened {
-        /// Of this login.
-        login: LoginId,
-        /// What the browser must bring; `None` where no browser comes here.
-        state: Option<State>,
-        /// How long the person has.
-        within: Duration,
-    },
-    /// A browser called.
-    Called {
-        /// The login whose server it called.
-        login: LoginId,
-        /// What waits for a page.
-        visit: Visit,
-        /// What it brought.
-        callback: Callback,
-    },
-    /// The issuer gave tokens: for the code, or because the person typed the user code.
-    Granted {
-        /// Of this login.
-        login: LoginId,
-    },
-    /// What was to be done for a login cannot be done.
-    Failed {
-        /// Of this login.
-        login: LoginId,
-        /// In words for the person.
-        why: String,
-    },
-    /// Answers [`Effect::Store`].
-    Stored {
-        /// Of this login.
-        login: LoginId,
-        /// In words for the person.
-        result: Result<(), String>,
-    },
-    /// Somebody does not want to log in after all.
-    Cancel {
-        /// This login.
-        login: LoginId,
-    },
-    /// Somebody logs out.
-    Logout,
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Tell whoever asked that nothing comes of it. No [`Effect::Completed`] follows.
-    Refuse {
-        /// The id they were given.
-        login: LoginId,
-        /// Why.
-        why: Refusal,
-    },
-    /// Make the callback server, or ask for a user code; then say [`Input::Opened`] or [`Input::Failed`].
-    Open {
-        /// For this login.
-        login: LoginId,
-        /// Which of the two.
-        method: Method,
-    },
-    /// Tell whoever asked that the login is under way (a key: that it is kept).
-    Accept {
-        /// This login.
-        login: LoginId,
-    },
-    /// Get tokens for a code; then say [`Input::Granted`] or [`Input::Failed`].
-    Exchange {
-        /// For this login.
-        login: LoginId,
-        /// The code.
-        code: AuthorizationCode,
-    },
-    /// Write its credentials down, after all that was to be stored or removed before; then say [`Input::Stored`].
-    Store {
-        /// Of this login.
-        login: LoginId,
-    },
-    /// Remove whatever credentials there are, after all that was to be stored before.
-    Remove,
-    /// Give a browser its page.
-    Show {
-        /// The browser.
-        visit: Visit,
-        /// The page.
-        page: Page,
-    },
-    /// Stop whatever goes on for a login: serving, waiting, exchanging. It may be none.
-    Close {
-        /// This login.
-        login: LoginId,
-    },
-    /// Answers [`Input::Cancel`].
-    Cancelled {
-        /// The login that was meant.
-        login: LoginId,
-        /// Whether there was something to cancel.
-        found: bool,
-    },
-    /// Tell everybody how an accepted login ended.
-    Completed {
-        /// The login; `None` for a key, which is kept at once.
-        login: Option<LoginId>,
-        /// Why it failed.
-        error: Option<String>,
-    },
-    /// Tell everybody who is logged in now.
-    AccountChanged,
 }
 
 /// The one login that may be under way, and those whose credentials are being written.

@@ -1,11 +1,10 @@
 //! A session whose thread is elsewhere: in a journal that it is to go on with, or in its own while it rests. What is
 //! submitted meanwhile waits.
 
-use super::{Due, Effect, Memory, Session, id_of};
+use super::{Due, Effect, Memory, Session};
 use crate::{
     ids::{SessionId, SubmissionId},
     local_files::FromDisk,
-    machine::gate::Origin,
     wire::{
         event::EventMsg,
         op::{ConfigureSession, Op},
@@ -67,11 +66,7 @@ impl Session {
         match (self.opening.take(), opened) {
             (None, _) => return,
             (Some(Opening::Wake), Ok(opened)) => self.go_on_with(*opened),
-            (Some(Opening::Wake), Err(why)) => {
-                for submission in std::mem::take(&mut self.waiting) {
-                    self.answer_error(id_of(&submission), &*why, out);
-                }
-            }
+            (Some(Opening::Wake), Err(why)) => self.refuse_waiting(&why, out),
             (Some(Opening::Configure(id, op, files)), Ok(mut opened)) => {
                 self.from_disk.insert(id.clone(), files);
                 let messages = std::mem::take(&mut opened.messages);
@@ -93,13 +88,6 @@ impl Session {
         self.memory = opened.memory;
         self.memory.thread = Some(opened.thread);
         self.memory.closing = closing;
-    }
-
-    pub(super) fn publish_notices(&mut self, out: &mut Vec<Effect>) {
-        for text in std::mem::take(&mut self.memory.notices) {
-            let (origin, id) = (Origin::Session, SubmissionId::default());
-            out.push(Effect::Publish { origin, id, msg: EventMsg::warning(text) });
-        }
     }
 
     /// Lets the time run in which nobody wants anything of a session that can rest.

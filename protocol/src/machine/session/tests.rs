@@ -5,6 +5,7 @@ use crate::{
     machine::{
         approval::{Confinement, Request},
         fixture,
+        task::{Bookmark, TaskEnd},
     },
     model::item::ResponseItem,
     wire::{

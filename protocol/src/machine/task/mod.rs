@@ -3,24 +3,30 @@
 //!
 //! Where the conversation has outgrown its limit a turn that sums it up comes first; see `summary`.
 
+mod effect;
+mod input;
+mod steering;
 mod summary;
 
 use self::summary::Summing;
+pub use self::{
+    effect::{Effect, TaskEnd},
+    input::Input,
+    steering::{Bookmark, Steering},
+};
 use super::{
     deadline::Deadlines,
     retry::RetryPolicy,
-    session::Point,
     settings::Settings,
     turn::{Outcome, Purpose, STOP_DEADLINE, TurnEnd, TurnStart},
 };
 use crate::{
-    history::{History, Prompt},
-    ids::{ItemId, ResponseId, SessionId, SubmissionId, TaskId, TurnId},
-    model::item::ResponseItem,
+    history::History,
+    ids::{ResponseId, SessionId, SubmissionId, TaskId, TurnId},
     patch::TurnDiff,
     wire::{
-        event::{AbortReason, EventMsg, ItemEvent, user_message},
-        item::{TurnItem, UserInput},
+        event::{AbortReason, EventMsg},
+        item::UserInput,
         usage::TokenUsage,
     },
 };
@@ -56,88 +62,6 @@ pub enum Work {
     Answer(Vec<UserInput>),
     /// Sum the conversation up.
     Compact,
-}
-
-/// What can happen to a task.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// It may begin.
-    Begin,
-    /// A turn said how it ended.
-    TurnEnded {
-        /// Which.
-        turn: TurnId,
-        /// How.
-        end: TurnEnd,
-    },
-    /// A turn died without saying so.
-    TurnCrashed {
-        /// Which.
-        turn: TurnId,
-        /// Of what.
-        why: String,
-    },
-    /// The executor has ended everything.
-    Swept,
-    /// The user says something to it.
-    Steer(Steering),
-    /// End now.
-    Stop(AbortReason),
-    /// A deadline may have passed.
-    Tick,
-}
-
-/// What a task wants done.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Tell the UI.
-    Publish(EventMsg),
-    /// Start a turn with this prompt.
-    StartTurn(Box<TurnStart>, Prompt),
-    /// Tell the turn to end.
-    StopTurn,
-    /// Tell the turn that the user has something to say.
-    YieldTurn,
-    /// End every command of the session; `Swept` answers.
-    Sweep,
-    /// Remember a place to go on from, before what follows is published, and tell the session of it.
-    Bookmark(Bookmark),
-    /// The task is over; nothing follows.
-    Finish(TaskEnd),
-}
-
-/// A place to go on from.
-#[derive(Clone, Debug)]
-pub struct Bookmark {
-    /// Its name.
-    pub id: ResponseId,
-    /// The place.
-    pub point: Point,
-    /// The submissions whose words the conversation has since the bookmark before.
-    pub heard: Vec<SubmissionId>,
-}
-
-/// What a user says to a task that runs. It is shown when it becomes part of the conversation: where the model stops
-/// for it, or has said all.
-#[derive(Clone, Debug)]
-pub struct Steering {
-    /// The submission.
-    pub id: SubmissionId,
-    /// For the UI.
-    pub input: Vec<UserInput>,
-    /// For the model.
-    pub message: ResponseItem,
-}
-
-/// What a task leaves.
-#[derive(Clone, Debug)]
-pub struct TaskEnd {
-    /// The conversation at its end.
-    pub history: History,
-    /// The next free turn number.
-    pub next_turn: TurnId,
-    /// Tokens that the session has used by now.
-    pub used: TokenUsage,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,22 +176,6 @@ impl Task {
         }
     }
 
-    /// The user's words, the first of the task or those that steer it.
-    fn show_input(&self, id: String, input: &[UserInput], out: &mut Vec<Effect>) {
-        let item = TurnItem::UserMessage { id: ItemId::from(id), content: input.to_vec() };
-        let item = ItemEvent { thread_id: self.start.session.clone(), turn_id: self.start.submission.clone(), item };
-        out.push(Effect::Publish(EventMsg::ItemStarted(item.clone())));
-        out.push(Effect::Publish(EventMsg::ItemCompleted(item)));
-        out.push(Effect::Publish(user_message(input)));
-    }
-
-    fn steer(&mut self, steering: Steering, out: &mut Vec<Effect>) {
-        self.unheard.push(steering);
-        if self.phase == Phase::Turning && self.stop.is_none() && self.summing.is_none() {
-            out.push(Effect::YieldTurn);
-        }
-    }
-
     /// The next request, after a summary where one is due.
     fn ask(&mut self, out: &mut Vec<Effect>) {
         if self.is_to_be_summed_up() {
@@ -345,25 +253,6 @@ impl Task {
         let id = response_id.unwrap_or_else(|| self.own_bookmark());
         self.hear_and_bookmark(id.clone(), out);
         out.push(Effect::Publish(EventMsg::TurnComplete { response_id: Some(id) }));
-    }
-
-    fn own_bookmark(&self) -> ResponseId {
-        ResponseId::from(format!("llmx_{}_{}", self.start.session, self.turn))
-    }
-
-    /// What the user said meanwhile becomes part of the conversation, and is shown.
-    fn hear_and_bookmark(&mut self, id: ResponseId, out: &mut Vec<Effect>) {
-        let (mut heard, mut messages, mut shown) = (Vec::new(), Vec::new(), Vec::new());
-        for Steering { id, input, message } in std::mem::take(&mut self.unheard) {
-            self.steered += 1;
-            self.show_input(format!("item_{}_user_{}", self.start.task, self.steered), &input, &mut shown);
-            heard.push(id);
-            messages.push(message);
-        }
-        self.history = self.history.with(messages, None);
-        let point = Point { history: self.history.clone(), told: Some(self.start.settings.clone()) };
-        out.push(Effect::Bookmark(Bookmark { id, point, heard }));
-        out.extend(shown);
     }
 
     fn sweep(&mut self, why: String, now: Instant, out: &mut Vec<Effect>) {

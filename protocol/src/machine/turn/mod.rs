@@ -9,31 +9,30 @@
 //! ```
 
 mod calls;
+mod effect;
+mod input;
+mod request;
 mod response;
+mod work;
 
 use self::{calls::Calls, response::Response};
+pub use self::{
+    effect::{Effect, Outcome, TurnEnd},
+    input::Input,
+    work::{CallEnd, Inspected, StartCall, Work},
+};
 use super::{
-    approval::{Answer, CallKey, Confinement, Question},
+    approval::CallKey,
     deadline::Deadlines,
-    retry::{Retries, RetryPolicy, unbearable_wait},
+    retry::{Retries, RetryPolicy},
     settings::Settings,
 };
 use crate::{
-    ids::{Attempt, ResponseId, SessionId, SubmissionId, TurnId},
-    model::{
-        event::ModelEvent,
-        failure::{Failure, FailureKind},
-        item::ResponseItem,
-    },
-    patch::{Patch, Plan, TurnDiff},
-    wire::{
-        event::{EventMsg, ExecOutputStream},
-        policy::SandboxPolicy,
-        usage::{TokenUsage, TokenUsageInfo},
-    },
+    ids::{Attempt, SessionId, SubmissionId, TurnId},
+    patch::TurnDiff,
+    wire::{event::EventMsg, usage::TokenUsage},
 };
 use std::{
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -72,185 +71,6 @@ pub enum Purpose {
     Work,
     /// The conversation: it is a summary, which the UI is not shown, and whose calls do not run.
     Summary,
-}
-
-/// What can happen to a turn.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// It may begin.
-    Begin,
-    /// The model said something.
-    Model {
-        /// In which try.
-        attempt: Attempt,
-        /// What.
-        event: ModelEvent,
-    },
-    /// The model's stream is over, by itself or because it was told to close.
-    ModelEnded {
-        /// Which try.
-        attempt: Attempt,
-        /// `Err`: it broke.
-        how: Result<(), Failure>,
-    },
-    /// A person (or the session, for a person) answered.
-    Answered {
-        /// Which call.
-        call: CallKey,
-        /// What.
-        answer: Answer,
-    },
-    /// A call wrote something.
-    CallOutput {
-        /// Which call.
-        call: CallKey,
-        /// Where.
-        stream: ExecOutputStream,
-        /// What.
-        chunk: Vec<u8>,
-    },
-    /// A call is over and nothing of it lives.
-    CallEnded {
-        /// Which call.
-        call: CallKey,
-        /// How.
-        end: CallEnd,
-        /// How long it ran.
-        duration: Duration,
-    },
-    /// The executor died; commands that start from now on are another's.
-    ExecutorReplaced,
-    /// What a replaced executor ran is gone.
-    CallsLost,
-    /// The user has something to say: leave the model, but let the tools that run come to their end.
-    Yield,
-    /// End now.
-    Stop,
-    /// A deadline may have passed.
-    Tick,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallEnd {
-    /// The files of a patch were looked at; `Err`: it cannot be applied to them, in words for the model.
-    Inspected(Result<Inspected, String>),
-    /// With this code.
-    Exited(i32),
-    /// By this signal.
-    Signalled(i32),
-    /// It never ran, and why.
-    NotStarted(String),
-    /// The executor died; its processes with it.
-    Lost,
-}
-
-/// What a turn wants done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Ask the model.
-    OpenModel {
-        /// The number of this try.
-        attempt: Attempt,
-        /// Whether to send everything although the server should have kept some of it.
-        in_full: bool,
-    },
-    /// Close the model's connection; `ModelEnded` answers.
-    CloseModel,
-    /// Tell the UI.
-    Publish(EventMsg),
-    /// Ask a person; `Answered` answers.
-    Ask(Question),
-    /// Run a command, look at a patch or apply it; `CallEnded` answers.
-    StartCall(StartCall),
-    /// End a call, and a command's whole tree; `CallEnded` answers.
-    KillCall(CallKey),
-    /// The turn is over; nothing follows.
-    Finish(TurnEnd),
-}
-
-/// A call to run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StartCall {
-    /// The call.
-    pub call: CallKey,
-    /// What is to be done.
-    pub work: Work,
-    /// How it is confined.
-    pub confinement: Confinement,
-    /// What it may touch, if it is confined; what is looked at for, if it is not.
-    pub sandbox_policy: SandboxPolicy,
-    /// The session's directory, a writable root under `workspace-write`. Not that of `work`: the model chooses that.
-    pub session_cwd: PathBuf,
-}
-
-/// What a call is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Work {
-    /// Run a command.
-    Command {
-        /// Its words; not empty.
-        command: Vec<String>,
-        /// Where; absolute.
-        cwd: PathBuf,
-    },
-    /// Look at the files of a patch and plan it; ends with [`CallEnd::Inspected`].
-    Inspect {
-        /// The patch.
-        patch: Arc<Patch>,
-        /// Where its paths start; absolute.
-        cwd: PathBuf,
-    },
-    /// Apply a patch, all of it or nothing. What it says is for the model, exit code 0 says that it is done.
-    Apply {
-        /// What is to be done.
-        plan: Arc<Plan>,
-    },
-}
-
-/// What a look at the files of a patch found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspected {
-    /// What it would do to them.
-    pub plan: Arc<Plan>,
-    /// The paths that it would write although the session's policy does not let commands write them.
-    pub outside: Vec<PathBuf>,
-    /// The session's directory without links, as the plan's paths are.
-    pub base: PathBuf,
-}
-
-/// How a turn ended, and what it adds to the conversation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TurnEnd {
-    /// How.
-    pub outcome: Outcome,
-    /// What the model said; of a broken answer, the text that the user saw.
-    pub said: Vec<ResponseItem>,
-    /// The id of the model's response, if it completed and the server gave one.
-    pub response_id: Option<ResponseId>,
-    /// One output for each call in `said`.
-    pub outputs: Vec<ResponseItem>,
-    /// The model's last message.
-    pub last_message: Option<String>,
-    /// Tokens that the session has used by now.
-    pub used: TokenUsage,
-    /// What the conversation with this answer takes of the model's window, in tokens, if the server says so.
-    pub context_tokens: Option<i64>,
-    /// What the task's patches have done by now.
-    pub diff: Arc<TurnDiff>,
-}
-
-/// How a turn ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// As it should.
-    Completed,
-    /// Because it was told to.
-    Stopped,
-    /// With this error.
-    Failed(String),
-    /// With this error: the conversation is larger than the model's window.
-    Overflowed(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -355,62 +175,6 @@ impl Turn {
         out
     }
 
-    fn listens_to(&self, attempt: Attempt) -> bool {
-        self.phase == Phase::Asking && attempt == self.attempt
-    }
-
-    fn ask_model(&mut self, out: &mut Vec<Effect>) {
-        self.attempt = self.attempt.next();
-        self.response = Response::new(&self.start, self.attempt);
-        self.phase = Phase::Asking;
-        self.model_open = true;
-        out.push(Effect::OpenModel { attempt: self.attempt, in_full: self.in_full });
-    }
-
-    fn model_said(&mut self, event: ModelEvent, now: Instant, out: &mut Vec<Effect>) {
-        let completed = matches!(event, ModelEvent::Completed { .. });
-        publish(self.response.apply(event), out);
-        if completed {
-            self.act(now, out);
-        }
-    }
-
-    fn model_ended(&mut self, how: Result<(), Failure>, now: Instant, out: &mut Vec<Effect>) {
-        self.model_open = false;
-        match (self.phase, how) {
-            (Phase::Asking, Err(failure)) => self.retry(&failure, now, out),
-            (Phase::Asking, Ok(())) => self.retry(&Failure::cut("the stream ended early"), now, out),
-            (Phase::Stopping, _) => self.finish_if_stopped(out),
-            _ => {}
-        }
-    }
-
-    fn retry(&mut self, failure: &Failure, now: Instant, out: &mut Vec<Effect>) {
-        if failure.kind == FailureKind::PreviousResponseNotFound && !self.in_full && self.start.history_is_whole {
-            self.in_full = true;
-            self.take_back_shown(format!("Sending the whole conversation: {}", failure.message), out);
-            return self.ask_model(out);
-        }
-        let Some(retry) = self.retries.spend(failure, self.response.answered()) else {
-            return self.finish(final_outcome(failure), out);
-        };
-        let (n, max, wait) = (retry.n, retry.max, retry.after.as_secs_f64());
-        let message = format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message);
-        let superseded = self.response.take_shown();
-        publish([EventMsg::StreamError { message, superseded }], out);
-        self.response = Response::default();
-        self.phase = Phase::BackingOff;
-        self.deadlines.set(Due::Retry, now + retry.after);
-    }
-
-    /// Silent where the UI saw nothing of the lost try: it need not know that there was one.
-    fn take_back_shown(&mut self, message: String, out: &mut Vec<Effect>) {
-        let superseded = self.response.take_shown();
-        if !superseded.is_empty() {
-            publish([EventMsg::StreamError { message, superseded }], out);
-        }
-    }
-
     /// The response is whole: now, and not before, its tools run.
     fn act(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.phase = Phase::Acting;
@@ -426,20 +190,6 @@ impl Turn {
             }
         }
         self.advance(now, out);
-    }
-
-    /// What the server said of usage and limits, if it said anything.
-    fn token_count(&mut self) -> Option<EventMsg> {
-        let info = self.response.usage().map(|last| {
-            self.start.used += last;
-            TokenUsageInfo {
-                total_token_usage: self.start.used,
-                last_token_usage: last,
-                model_context_window: self.start.settings.window(),
-            }
-        });
-        let rate_limits = self.response.limits();
-        (info.is_some() || rate_limits.is_some()).then_some(EventMsg::TokenCount { info, rate_limits })
     }
 
     /// Starts what may start, one call at a time; ends the turn when every call has its output.
@@ -524,16 +274,6 @@ impl Turn {
             context_tokens: self.response.usage().map(|usage| usage.total_tokens).filter(|tokens| *tokens > 0),
             diff: self.calls.diff(),
         }));
-    }
-}
-
-fn final_outcome(failure: &Failure) -> Outcome {
-    match failure.kind {
-        FailureKind::ContextOverflow => Outcome::Overflowed(failure.to_string()),
-        _ => Outcome::Failed(match unbearable_wait(failure) {
-            Some(wait) => format!("{failure}: the server asks to be left alone for {} s", wait.as_secs()),
-            None => failure.to_string(),
-        }),
     }
 }
 

@@ -2,15 +2,22 @@ use super::*;
 use crate::{
     ids::CallId,
     machine::{
-        approval::{RETRY_REASON, Request},
+        approval::{Answer, Confinement, Question, RETRY_REASON, Request},
         fixture,
     },
-    model::{event::ItemKind, item::ResponseItem},
+    model::{
+        event::{ItemKind, ModelEvent},
+        failure::{Failure, FailureKind},
+        item::ResponseItem,
+    },
     patch::{FileState, parse, plan},
-    wire::policy::AskForApproval,
+    wire::{event::ExecOutputStream, policy::AskForApproval},
 };
 use serde_json::json;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Tells a turn what the words say and compares what it does. Calls are numbered from 0; `+5s` lets time pass.
 fn check(script: &str, expected: &str) {

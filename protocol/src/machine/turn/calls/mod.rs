@@ -1,41 +1,29 @@
 //! The tool calls of one response: each is settled once, with exactly one output.
 
 mod job;
+mod judging;
 mod running;
+mod settling;
 
-use self::{
-    job::{Application, Command, Inspection, Job},
-    running::{Ending, Running},
-};
-use super::{CallEnd, Inspected, StartCall};
+use self::{job::Job, running::Running};
+use super::{CallEnd, StartCall};
 use crate::{
-    command::shell_quote,
     ids::{CallId, TurnId},
     machine::{
-        approval::{self, Answer, CallKey, Question, Refusal, Verdict},
+        approval::{Answer, CallKey},
         settings::Settings,
         turn::Effect,
     },
-    model::item::{ItemBody, ResponseItem},
+    model::item::ResponseItem,
     patch::TurnDiff,
-    tool::{
-        self, ToolCall,
-        apply_patch::{self, PatchCall},
-        output,
-        shell::ShellCall,
-    },
+    tool::output,
     wire::event::{EventMsg, ExecOutputStream},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
-    mem,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
-
-/// What the model is told of the calls in an answer that it did not finish.
-const CUT_SHORT: &str = "not run: the answer that held this call was cut short";
 
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -97,130 +85,6 @@ impl Calls {
     /// What the task's patches have done by now.
     pub(super) fn diff(&self) -> Arc<TurnDiff> {
         self.diff.clone()
-    }
-
-    /// Settles the call in `item`, if it is one, without running it: it may have been cut short.
-    pub(super) fn refuse(&mut self, item: &ResponseItem) {
-        let text = || State::Settled(CUT_SHORT.to_owned());
-        match item.body() {
-            ItemBody::FunctionCall { call_id, .. } | ItemBody::LocalShellCall { call_id, .. } => {
-                self.push(call_id, Kind::Function, text());
-            }
-            ItemBody::CustomToolCall { call_id, .. } => {
-                self.push(call_id, Kind::Custom, text());
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes the call in `item`, if it is one, and says what is to be done before it can run.
-    pub(super) fn add(&mut self, item: &ResponseItem) -> Vec<Effect> {
-        match item.body() {
-            ItemBody::FunctionCall { call_id, name, arguments } => {
-                self.add_call(call_id, Kind::Function, tool::parse(name, arguments))
-            }
-            ItemBody::CustomToolCall { call_id, name, input } => {
-                self.add_call(call_id, Kind::Custom, tool::parse_custom(name, input))
-            }
-            ItemBody::LocalShellCall { call_id, command, .. } if command.first().is_none_or(String::is_empty) => {
-                self.add_call(call_id, Kind::Function, Err(tool::shell::no_words()))
-            }
-            ItemBody::LocalShellCall { call_id, command, timeout_ms, working_directory } => {
-                let call = ShellCall {
-                    command: command.clone(),
-                    workdir: working_directory.clone(),
-                    timeout: timeout_ms.map(Duration::from_millis),
-                    escalate: false,
-                    justification: None,
-                };
-                self.add_call(call_id, Kind::Function, tool::shell_call(call))
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn add_call(&mut self, id: &CallId, kind: Kind, call: Result<ToolCall, String>) -> Vec<Effect> {
-        match call {
-            Err(text) => {
-                self.push(id, kind, State::Settled(text));
-                Vec::new()
-            }
-            Ok(ToolCall::UpdatePlan(plan)) => {
-                self.push(id, kind, State::Settled(tool::update_plan::ANSWER.to_owned()));
-                vec![Effect::Publish(EventMsg::PlanUpdate(plan))]
-            }
-            Ok(ToolCall::Shell(call)) => self.add_shell(id, kind, call),
-            Ok(ToolCall::ApplyPatch(call)) => {
-                self.add_patch(id, kind, call);
-                Vec::new()
-            }
-        }
-    }
-
-    fn add_shell(&mut self, id: &CallId, kind: Kind, call: ShellCall) -> Vec<Effect> {
-        let cwd = self.directory(call.workdir.as_deref());
-        let verdict = approval::decide(&self.settings, &call);
-        let words = shell_quote(&call.command);
-        let key = self.push(id, kind, State::Settled(String::new()));
-        self.judged(key, verdict, &words, |confinement| Job::Command(Command { call, cwd, confinement }))
-    }
-
-    /// Whether a patch may be applied is known when its files have been looked at, which is when its turn comes: what is
-    /// called before it may change them.
-    fn add_patch(&mut self, id: &CallId, kind: Kind, PatchCall { patch, workdir, timeout }: PatchCall) {
-        let cwd = self.directory(workdir.as_deref());
-        let timeout = timeout.unwrap_or(tool::shell::DEFAULT_TIMEOUT);
-        self.push(id, kind, State::Ready(Job::Inspection(Inspection { patch: Arc::new(patch), cwd, timeout })));
-    }
-
-    fn directory(&self, workdir: Option<&str>) -> PathBuf {
-        workdir.map_or_else(|| self.settings.cwd.clone(), |workdir| self.settings.cwd.join(workdir))
-    }
-
-    fn push(&mut self, id: &CallId, kind: Kind, state: State) -> CallKey {
-        let index = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let taken = |name: &str| self.list.iter().any(|c| c.shown.as_str() == name);
-        let shown = if id.as_str().is_empty() || taken(id.as_str()) {
-            CallId::from(format!("{id}#{}.{index}", self.turn))
-        } else {
-            id.clone()
-        };
-        self.list.push(Call { id: id.clone(), shown, kind, state });
-        CallKey { turn: self.turn, index }
-    }
-
-    /// Gives a call the state that the verdict on it leads to. `subject` says to the user what cannot be done.
-    fn judged(
-        &mut self,
-        key: CallKey,
-        verdict: Verdict,
-        subject: &str,
-        job: impl FnOnce(approval::Confinement) -> Job,
-    ) -> Vec<Effect> {
-        let settings = self.settings.clone();
-        let Some(call) = self.get(key) else {
-            return Vec::new();
-        };
-        match verdict {
-            Verdict::Run(confinement) => {
-                call.state = State::Ready(job(confinement));
-                Vec::new()
-            }
-            Verdict::Ask(confinement) => {
-                let job = job(confinement).awaiting_approval();
-                let question = job.question(key, &call.shown, &settings);
-                call.state = State::Asked(job);
-                question.map(Effect::Ask).into_iter().collect()
-            }
-            Verdict::Refuse(Refusal::Policy(text)) => {
-                call.state = State::Settled(text);
-                Vec::new()
-            }
-            Verdict::Refuse(Refusal::NoSandbox(text)) => {
-                call.state = State::Settled(text.clone());
-                vec![Effect::Publish(EventMsg::warning(format!("{subject}: {text}")))]
-            }
-        }
     }
 
     pub(super) fn answered(&mut self, key: CallKey, answer: Answer) -> Vec<Effect> {
@@ -311,124 +175,6 @@ impl Calls {
         let chunk = || BASE64_STANDARD.encode(chunk);
         let is_command = matches!(running.job, Job::Command(_));
         is_command.then(|| EventMsg::ExecCommandOutputDelta { call_id: call.shown.clone(), stream, chunk: chunk() })
-    }
-
-    /// Takes in how a call ended, and says what follows from that; `None` if it does not run.
-    pub(super) fn ended(&mut self, key: CallKey, end: CallEnd, duration: Duration) -> Option<Vec<Effect>> {
-        let call = self.get(key)?;
-        if !matches!(call.state, State::Running(_)) {
-            return None;
-        }
-        let State::Running(running) = mem::replace(&mut call.state, State::Settled(String::new())) else {
-            return None;
-        };
-        Some(match (&running.job, end) {
-            (Job::Inspection(inspection), CallEnd::Inspected(Ok(found))) if running.ending.is_none() => {
-                let timeout = inspection.timeout;
-                self.inspected(key, found, timeout)
-            }
-            (_, end) if running.failed_at_the_sandbox(&end, &self.settings) => {
-                self.ask_whether_again(key, Denied { was: *running, end, duration, approved: false })
-            }
-            (_, end) => self.settle(key, &running, &end, duration),
-        })
-    }
-
-    fn inspected(&mut self, key: CallKey, found: Inspected, timeout: Duration) -> Vec<Effect> {
-        if found.plan.is_empty() {
-            if let Some(call) = self.get(key) {
-                call.state = State::Settled(apply_patch::REJECTED_AS_EMPTY.to_owned());
-            }
-            return Vec::new();
-        }
-        let verdict = approval::decide_patch(&self.settings, !found.outside.is_empty());
-        self.judged(key, verdict, "apply_patch", |confinement| {
-            Job::Application(Application { found, timeout, confinement, asked: false })
-        })
-    }
-
-    fn ask_whether_again(&mut self, key: CallKey, denied: Denied) -> Vec<Effect> {
-        let settings = self.settings.clone();
-        let Some(call) = self.get(key) else {
-            return Vec::new();
-        };
-        let question: Option<Question> = denied.was.job.question_whether_again(key, &call.shown, &settings);
-        call.state = State::Denied(Box::new(denied));
-        question.map(Effect::Ask).into_iter().collect()
-    }
-
-    /// What was denied stays as it ended the first time.
-    fn leave_denied(&mut self, key: CallKey, ending: Option<Ending>) -> Vec<Effect> {
-        let Some(call) = self.get(key) else {
-            return Vec::new();
-        };
-        match mem::replace(&mut call.state, State::Settled(String::new())) {
-            State::Denied(denied) => {
-                let Denied { was, end, duration, .. } = *denied;
-                self.settle(key, &Running { ending, ..was }, &end, duration)
-            }
-            other => {
-                call.state = other;
-                Vec::new()
-            }
-        }
-    }
-
-    fn settle(&mut self, key: CallKey, was: &Running, end: &CallEnd, duration: Duration) -> Vec<Effect> {
-        let form = self.settings.answer_form();
-        let text = was.text_for_model(end, duration, form);
-        let Some(call) = self.get(key) else {
-            return Vec::new();
-        };
-        let mut events: Vec<_> = was.end_event(&call.shown, end, duration, &text).into_iter().collect();
-        call.state = State::Settled(text);
-        if let (Job::Application(done), CallEnd::Exited(0)) = (&was.job, end) {
-            Arc::make_mut(&mut self.diff).record(&done.found.base, done.found.plan.changes());
-            events.push(EventMsg::TurnDiff { unified_diff: self.diff.unified_diff() });
-        }
-        events.into_iter().map(Effect::Publish).collect()
-    }
-
-    /// Marks a running call as out of time; whether it is to be killed for that.
-    pub(super) fn time_out(&mut self, call: CallKey) -> bool {
-        self.end_running(call, Ending::TimedOut)
-    }
-
-    /// Settles everything that does not run, and names what must be killed.
-    pub(super) fn abort(&mut self) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        for index in 0..u32::try_from(self.list.len()).unwrap_or(u32::MAX) {
-            let key = CallKey { turn: self.turn, index };
-            match self.get(key) {
-                Some(Call { state: State::Denied(_), .. }) => {
-                    effects.extend(self.leave_denied(key, Some(Ending::Aborted)));
-                }
-                Some(Call { state: state @ (State::Asked(_) | State::Ready(_)), .. }) => {
-                    *state = State::Settled(output::aborted_command(Duration::ZERO));
-                }
-                _ => {}
-            }
-        }
-        if let Some((call, _)) = self.running() {
-            self.end_running(call, Ending::Aborted);
-            effects.push(Effect::KillCall(call));
-        }
-        effects
-    }
-
-    fn end_running(&mut self, call: CallKey, ending: Ending) -> bool {
-        match self.get(call) {
-            Some(Call { state: State::Running(running), .. }) if running.ending.is_none() => {
-                running.ending = Some(ending);
-                true
-            }
-            // An abort outranks a timeout that is under way: what the model is told should be what the user did.
-            Some(Call { state: State::Running(running), .. }) => {
-                running.ending = Some(ending);
-                false
-            }
-            _ => false,
-        }
     }
 
     pub(super) fn all_settled(&self) -> bool {
