@@ -181,10 +181,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn argv(words: &[&str]) -> Vec<String> {
-        words.iter().map(ToString::to_string).collect()
-    }
+    use crate::command::fixture::argv;
 
     fn shown(command: &ParsedCommand) -> String {
         let text = |text: &Option<String>| text.clone().unwrap_or("-".into());

@@ -6,6 +6,9 @@
 
 mod dangerous;
 mod display;
+#[cfg(test)]
+mod fixture;
+mod option;
 mod program;
 mod quote;
 mod safe;
