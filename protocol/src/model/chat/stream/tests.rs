@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::ItemBody;
+use crate::model::{FailureKind, ItemBody};
 use proptest::prelude::*;
 use serde_json::json;
 
