@@ -13,7 +13,7 @@ pub enum Effect {
         /// Why.
         why: Refusal,
     },
-    /// Make the callback server, or ask for a user code; then say [`Input::Opened`] or [`Input::Failed`].
+    /// Make the callback server, or ask for a user code; then say `Opened` or `Failed`.
     Open {
         /// For this login.
         login: LoginId,
@@ -25,14 +25,14 @@ pub enum Effect {
         /// This login.
         login: LoginId,
     },
-    /// Get tokens for a code; then say [`Input::Granted`] or [`Input::Failed`].
+    /// Get tokens for a code; then say `Granted` or `Failed`.
     Exchange {
         /// For this login.
         login: LoginId,
         /// The code.
         code: AuthorizationCode,
     },
-    /// Write its credentials down, after all that was to be stored or removed before; then say [`Input::Stored`].
+    /// Write its credentials down, after all that was to be stored or removed before; then say `Stored`.
     Store {
         /// Of this login.
         login: LoginId,
@@ -51,7 +51,7 @@ pub enum Effect {
         /// This login.
         login: LoginId,
     },
-    /// Answers [`Input::Cancel`].
+    /// Answers `Cancel`.
     Cancelled {
         /// The login that was meant.
         login: LoginId,

@@ -14,7 +14,7 @@ pub enum Input {
         /// How.
         method: Method,
     },
-    /// Answers [`Effect::Open`]: the callback server listens for `state`, or the user code is there.
+    /// Answers `Open`: the callback server listens for `state`, or the user code is there.
     Opened {
         /// Of this login.
         login: LoginId,
@@ -44,7 +44,7 @@ pub enum Input {
         /// In words for the person.
         why: String,
     },
-    /// Answers [`Effect::Store`].
+    /// Answers `Store`.
     Stored {
         /// Of this login.
         login: LoginId,

@@ -1,10 +1,10 @@
 //! The one table of the client's requests. Dispatch, types and schemas come from it.
 
 use super::{
-    Empty, RpcError, account, command, configuration, files, handshake, params::read, rows::Row, thread, turn,
+    Empty, RpcError, account, command, configuration, files, handshake, params::read, rows::table, thread, turn,
 };
 use crate::ids::SessionId;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -40,22 +40,14 @@ impl CallError {
 
 macro_rules! methods {
     ($($(#[doc = $doc:literal])* $name:ident = $method:literal ($params:ty) -> $response:ty;)*) => {
-        /// A request of a client.
-        #[derive(Clone, Debug, PartialEq)]
-        pub enum ClientRequest { $($(#[doc = $doc])* $name($params),)* }
+        table! {
+            /// A request of a client.
+            ClientRequest { $($(#[doc = $doc])* $name = $method ($params) -> $response;)* }
+        }
 
         impl ClientRequest {
             /// Every wire name.
             pub const METHODS: &'static [&'static str] = &[$($method),*];
-
-            /// The table, for the schema.
-            pub const ROWS: &'static [Row] = &[$(Row {
-                name: stringify!($name),
-                method: $method,
-                doc: concat!($($doc),*),
-                params: SchemaGenerator::subschema_for::<$params>,
-                result: Some(SchemaGenerator::subschema_for::<$response>),
-            },)*];
 
             /// Reads the request of a method.
             ///

@@ -1,26 +1,17 @@
 //! The table of the server's notifications.
 
-use super::{account, command, files, rows::Row, thread, turn};
-use schemars::SchemaGenerator;
+use super::{account, command, files, rows::table, thread, turn};
 
 macro_rules! notifications {
     ($($(#[doc = $doc:literal])* $name:ident = $method:literal ($params:ty);)*) => {
-        /// What the server tells a client.
-        #[derive(Clone, Debug, PartialEq)]
-        pub enum ServerNotification { $($(#[doc = $doc])* $name($params),)* }
+        table! {
+            /// What the server tells a client.
+            ServerNotification { $($(#[doc = $doc])* $name = $method ($params);)* }
+        }
 
         impl ServerNotification {
             /// Every wire name.
             pub const METHODS: &'static [&'static str] = &[$($method),*];
-
-            /// The table, for the schema.
-            pub const ROWS: &'static [Row] = &[$(Row {
-                name: stringify!($name),
-                method: $method,
-                doc: concat!($($doc),*),
-                params: SchemaGenerator::subschema_for::<$params>,
-                result: None,
-            },)*];
 
             /// The wire name.
             #[must_use]

@@ -2,27 +2,18 @@
 
 use super::{
     approval::{ApprovalResponse, CommandExecutionRequestApprovalParams, FileChangeRequestApprovalParams},
-    rows::Row,
+    rows::table,
 };
-use schemars::SchemaGenerator;
 use serde_json::Value;
 
 macro_rules! server_requests {
     ($($(#[doc = $doc:literal])* $name:ident = $method:literal ($params:ty) -> $response:ty;)*) => {
-        /// What the server asks of a client.
-        #[derive(Clone, Debug, PartialEq)]
-        pub enum ServerRequest { $($(#[doc = $doc])* $name($params),)* }
+        table! {
+            /// What the server asks of a client.
+            ServerRequest { $($(#[doc = $doc])* $name = $method ($params) -> $response;)* }
+        }
 
         impl ServerRequest {
-            /// The table, for the schema.
-            pub const ROWS: &'static [Row] = &[$(Row {
-                name: stringify!($name),
-                method: $method,
-                doc: concat!($($doc),*),
-                params: SchemaGenerator::subschema_for::<$params>,
-                result: Some(SchemaGenerator::subschema_for::<$response>),
-            },)*];
-
             /// The wire name.
             #[must_use]
             pub fn method(&self) -> &'static str {
