@@ -3,15 +3,14 @@ use super::{
     handle::{Shared, Whereabouts},
     messages::{OpenThread, SessionStarted},
     placement::{Hub, Hubs},
+    seat::Seat,
 };
 use crate::{
     auth::KeeperId,
-    flow::Credits,
     journal::Appender,
     outbox::{Close, Outbox, OutboxParts, Publish, Recall, Subscriber, Writing},
-    session::{AdoptedThread, Session, SessionFinished, SessionParts},
-    supervise::{ChildExited, Lifeline, Tether, now, start_watched},
-    task::Family,
+    session::{AdoptedThread, SessionFinished},
+    supervise::{ChildExited, Lifeline, now, start_watched},
     threads::{NewThread, Opened},
 };
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult};
@@ -59,6 +58,16 @@ struct Entry {
     outbox_line: Lifeline,
     outbox: watch::Sender<Option<Addr<Outbox>>>,
     whereabouts: watch::Sender<Whereabouts>,
+}
+
+/// A thread whose session is to be started.
+struct Newcomer {
+    id: SessionId,
+    started: Duration,
+    /// Whether its thread is kept.
+    kept: bool,
+    memory: Memory,
+    subscriber: Box<dyn Subscriber>,
 }
 
 impl Engine {
@@ -112,46 +121,24 @@ impl Engine {
     fn begin(&mut self, subscriber: Box<dyn Subscriber>, context: &mut Context<Self>) -> SessionHandle {
         let thread = NewThread::now();
         let journal = self.options.threads.create(&thread).map(|journal| (journal, self.writing()));
-        let (id, started) = (thread.id.clone(), thread.started);
-        let kept = journal.is_some();
-        self.open(thread.id, kept, Memory::default(), context, move |options, tether| {
-            let parts = OutboxParts {
-                thread: id,
-                started,
-                origin: options.origin,
-                history: options.history,
-                subscriber,
-                tether,
-            };
-            Outbox::new(parts, journal)
-        })
+        let NewThread { id, started } = thread;
+        let newcomer = Newcomer { id, started, kept: journal.is_some(), memory: Memory::default(), subscriber };
+        self.open(newcomer, context, move |parts| Outbox::new(parts, journal))
     }
 
     fn go_on(&mut self, OpenThread { subscriber, opened }: OpenThread, context: &mut Context<Self>) -> SessionHandle {
         let memory = opened.memory();
         let Opened { journal, restored, summary } = opened;
         let writing = self.writing();
-        let (id, started) = (summary.id.clone(), summary.created_at);
-        self.open(summary.id, true, memory, context, move |options, tether| {
-            let parts = OutboxParts {
-                thread: id,
-                started,
-                origin: options.origin,
-                history: options.history,
-                subscriber,
-                tether,
-            };
-            Outbox::resumed(parts, &restored, journal, writing)
-        })
+        let newcomer = Newcomer { id: summary.id, started: summary.created_at, kept: true, memory, subscriber };
+        self.open(newcomer, context, move |parts| Outbox::resumed(parts, &restored, journal, writing))
     }
 
     fn open(
         &mut self,
-        id: SessionId,
-        kept: bool,
-        memory: Memory,
+        Newcomer { id, started, kept, memory, subscriber }: Newcomer,
         context: &mut Context<Self>,
-        outbox: impl FnOnce(EngineOptions, Tether) -> Outbox + Send + 'static,
+        outbox: impl FnOnce(OutboxParts) -> Outbox + Send + 'static,
     ) -> SessionHandle {
         let entry = Entry {
             hub: self.hubs.next(),
@@ -167,12 +154,19 @@ impl Engine {
         let threads = self.options.threads.clone();
         let handle = SessionHandle::new(id.clone(), entry.outbox.subscribe(), entry.whereabouts.subscribe(), threads);
         let seat = self.seat(&id, &entry, context);
-        let (tether, outbox_at) = (entry.outbox_line.tether(), entry.outbox.clone());
+        let parts = OutboxParts {
+            thread: id.clone(),
+            started,
+            origin: self.options.origin.clone(),
+            history: self.options.history.clone(),
+            subscriber,
+            tether: entry.outbox_line.tether(),
+        };
+        let outbox_at = entry.outbox.clone();
         let engine = context.address();
         entry.hub.run(self.options.observed(&id, async move {
             let parent = engine.downgrade().recipient();
-            let options = seat.options.clone();
-            let outbox = start_watched(OutboxId(seat.id.clone()), parent, |_| outbox(options, tether));
+            let outbox = start_watched(OutboxId(seat.id.clone()), parent, |_| outbox(parts));
             outbox_at.send_replace(Some(outbox.clone()));
             seat.start(outbox, memory);
         }));
@@ -248,49 +242,6 @@ fn give_up(outbox: &Addr<Outbox>, memory: &Memory, why: String) {
     };
     outbox.do_send(Publish { origin, id, msgs: vec![EventMsg::error(text)], credit: None });
     outbox.do_send(Close(SessionEnd::Failed(why)));
-}
-
-/// What is needed to start a session on its arbiter.
-struct Seat {
-    id: SessionId,
-    engine: Addr<Engine>,
-    options: EngineOptions,
-    hub: Hub,
-    family: Arc<Lifeline>,
-    kept: bool,
-}
-
-impl Seat {
-    fn start(self, outbox: Addr<Outbox>, memory: Memory) {
-        let family = Family {
-            outbox,
-            transport: self.hub.transport,
-            model_credits: Credits::new(self.options.model_window),
-            output_credits: Credits::new(self.options.output_window),
-        };
-        let parts = SessionParts {
-            seed: memory.last_task.0 ^ seed_of(&self.id),
-            id: self.id.clone(),
-            defaults: self.options.defaults,
-            memory,
-            family,
-            runner: self.options.runner,
-            threads: self.options.threads,
-            history: self.options.history,
-            rests_after: self.options.rests_after.filter(|_| self.kept),
-            adopted: self.engine.downgrade().recipient(),
-            finished: self.engine.downgrade().recipient(),
-            tether: self.family.tether(),
-        };
-        let parent = self.engine.downgrade().recipient();
-        let session = start_watched(self.id.clone(), parent, |_| Session::new(parts));
-        self.engine.do_send(SessionStarted { id: self.id, session });
-    }
-}
-
-/// Session ids end in random digits.
-fn seed_of(id: &SessionId) -> u64 {
-    id.as_str().bytes().fold(0, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
 }
 
 impl Actor for Engine {

@@ -5,6 +5,7 @@ mod handle;
 mod messages;
 mod options;
 mod placement;
+mod seat;
 
 pub use self::{
     actor::Engine,

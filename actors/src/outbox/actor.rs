@@ -1,30 +1,29 @@
+mod thread;
+mod unwritten;
+
 use super::{
     Adopt, Attach, Attached, Close, Events, JournalFailed, Publish, Recall, Remember, ReportTo, Rest, Seal, Subscriber,
     Written,
     messages::NotDurable,
-    scribe::{Batch, Held, Scribe, Writing},
+    scribe::{Held, Scribe, Writing},
     subscribers::Subscribers,
 };
 use crate::{
     flow::Credit,
-    journal::{Appended, work_tree},
+    journal::Appended,
     message_history::MessageHistory,
     supervise::{Tether, crash_point},
-    threads::{Journal, Opened, ThreadOrigin},
+    threads::{Journal, ThreadOrigin},
 };
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, MessageResult, WeakRecipient};
 use llmx_protocol::{
     ids::{SessionId, SubmissionId},
-    journal::{LineWriter, Restored, timestamp},
+    journal::{LineWriter, Restored},
     machine::{
         gate::{Gate, Origin},
-        session::{Memory, Record, SessionEnd},
-        settings::Settings,
+        session::{Memory, SessionEnd},
     },
-    wire::{
-        event::EventMsg,
-        rollout::{SCHEMA_VERSION, SessionMeta},
-    },
+    wire::event::EventMsg,
 };
 use std::{mem, sync::Arc, time::Duration};
 
@@ -158,34 +157,6 @@ impl Outbox {
         }
     }
 
-    fn failure(&self) -> Option<String> {
-        let why = self.scribe.as_ref()?.failed()?;
-        Some(format!("the thread cannot be written: {why}"))
-    }
-
-    /// While nothing can be written: what goes out says so.
-    fn publish_failure(&mut self, origin: Origin, id: &SubmissionId, msgs: &[EventMsg], why: &str) {
-        for msg in msgs {
-            let msg = match (origin, msg) {
-                (Origin::Task(_), msg) if msg.ends_a_task() => EventMsg::error(why),
-                (Origin::Task(_), _) => continue,
-                (Origin::Session, EventMsg::Error { .. } | EventMsg::Warning { .. } | EventMsg::ShutdownComplete) => {
-                    msg.clone()
-                }
-                (Origin::Session, _) => EventMsg::error(why),
-            };
-            if !self.gate.admits(origin, &msg) {
-                continue;
-            }
-            self.seq += 1;
-            if let Some(scribe) = &mut self.scribe {
-                scribe.owe(id, self.seq, &msg);
-            }
-            let events = Arc::new(Events::new(id.clone(), self.seq, vec![msg]));
-            self.deliver(&events, None);
-        }
-    }
-
     fn written(&mut self, Appended { journal, lines, result }: Appended, outbox: Addr<Self>) {
         let Some(scribe) = &mut self.scribe else {
             return;
@@ -210,80 +181,8 @@ impl Outbox {
         }
     }
 
-    /// As if what could not be written had not been said.
-    fn not_written(&mut self, lost: Vec<Batch>) {
-        tracing::error!(thread = %self.parts.thread, why = self.failure(), "journal cannot be written");
-        if let Some(first) = lost.first() {
-            self.gate = first.gate.clone();
-            self.seq = first.seq;
-        }
-        let why = self.failure().unwrap_or_default();
-        for held in lost.into_iter().flat_map(|batch| batch.held) {
-            let msgs: Vec<_> = held.events.iter().map(|(_, msg)| msg.clone()).collect();
-            self.publish_failure(held.origin, held.events.id(), &msgs, &why);
-        }
-        if let Some(session) = self.session.as_ref().and_then(WeakRecipient::upgrade) {
-            session.do_send(JournalFailed);
-        }
-    }
-
-    fn begin(&mut self, settings: &Settings) {
-        let Some(scribe) = self.scribe.as_mut().filter(|scribe| !scribe.has_begun()) else {
-            return;
-        };
-        let meta = SessionMeta {
-            id: self.parts.thread.clone(),
-            timestamp: timestamp(self.parts.started),
-            cwd: settings.cwd.clone(),
-            originator: self.parts.origin.originator.clone(),
-            cli_version: env!("CARGO_PKG_VERSION").to_owned(),
-            instructions: settings.user_instructions.clone(),
-            source: self.parts.origin.source.clone(),
-            model_provider: Some(settings.provider.id.clone()).filter(|id| !id.is_empty()),
-            git: work_tree(&settings.cwd),
-            schema_version: Some(SCHEMA_VERSION),
-            forked_from: None,
-        };
-        scribe.begin(&meta, &self.gate, self.seq);
-    }
-
-    fn remember(&mut self, record: Record) {
-        if let Record::Configured(_, settings) = &record {
-            self.begin(settings);
-        }
-        if let Some(scribe) = self.scribe.as_mut().filter(|scribe| scribe.has_begun()) {
-            scribe.record(&record, &self.memory, &self.gate, self.seq);
-        }
-        self.memory.fold(record);
-    }
-
     fn is_idle(&self) -> bool {
         self.scribe.as_ref().is_none_or(Scribe::is_idle)
-    }
-
-    /// The thread is in the journal, and from now on nowhere else.
-    fn let_go(&mut self) {
-        self.memory = Memory::resting(self.parts.thread.clone(), self.memory.configured_by.clone());
-        self.scribe = None;
-        self.subscribers.rest();
-    }
-
-    /// Numbers that were handed out stay handed out.
-    fn adopt(&mut self, Opened { journal, restored, summary }: Opened) {
-        let Some(writing) = self.writing.clone() else {
-            return;
-        };
-        if let Some(end) = restored.closing {
-            self.subscribers.deliver(&Arc::new(Events::new(end.id, end.seq, vec![end.msg])), None);
-        }
-        self.resting = false;
-        self.gate = restored.gate;
-        self.seq = self.seq.max(restored.seq);
-        self.published = self.seq;
-        self.parts.thread = summary.id;
-        self.memory = restored.memory;
-        let writer = LineWriter::after(restored.written, restored.meta.instructions);
-        self.scribe = Some(Scribe::resumed(journal, writing, writer, self.seq));
     }
 
     /// Does what had to wait until everything that was said is out.

@@ -1,12 +1,15 @@
+mod history;
+mod thread;
+
 use super::{AdoptedThread, ExecutorId, Join, Leave, NoMoreInput, SessionFinished, Submit, TellSettings};
 use crate::{
     executor::{Executor, Runner, Sweep, Swept},
     flow::Credit,
     message_history::MessageHistory,
-    outbox::{Adopt, Attach, JournalFailed, Publish, Recall, Remember, ReportTo, Rest, Seal},
+    outbox::{Attach, JournalFailed, Publish, Remember, ReportTo, Rest, Seal},
     supervise::{ChildExited, Lifeline, Tether, Timer, crash_point, now, start_watched},
     task::{BookmarkMade, Family, QuestionAsked, SteerTask, StopTask, Task, TaskFinished, TaskParts},
-    threads::{Opened, ThreadError, ThreadRef, ThreadStore},
+    threads::ThreadStore,
     turn::{Answered, CallsLost, ReplaceExecutor},
 };
 use actix::{
@@ -14,15 +17,13 @@ use actix::{
     WeakRecipient, WrapFuture,
 };
 use llmx_protocol::{
-    ids::{SessionId, SubmissionId, TaskId},
+    ids::{SessionId, TaskId},
     local_files::{FromDisk, LocalFiles, Wanted},
     machine::{
-        gate::Origin,
-        session::{self, Effect, Input, Memory, OpenedThread, SessionEnd, WhichThread},
+        session::{self, Effect, Input, Memory, SessionEnd},
         settings::Defaults,
         task::TaskStart,
     },
-    wire::event::EventMsg,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -159,74 +160,6 @@ impl Session {
         }
     }
 
-    /// A session that was about to rest may still have everything.
-    fn open_thread(&self, which: WhichThread, context: &mut Context<Self>) {
-        let (store, defaults) = (self.parts.threads.clone(), self.parts.defaults.clone());
-        let outbox = self.parts.family.outbox.clone();
-        let opening = async move {
-            let thread = match which {
-                WhichThread::At(path) => ThreadRef::Path(path),
-                WhichThread::Own => match outbox.send(Recall).await {
-                    Ok(Memory { resting: true, thread: Some(thread), .. }) => ThreadRef::Id(thread),
-                    Ok(memory) => return Ok(Whole::Remembered(Box::new(memory))),
-                    Err(_) => return Err(ThreadError::Closed),
-                },
-            };
-            let opened = tokio::task::spawn_blocking(move || store.open(&thread, &defaults)).await;
-            opened.unwrap_or(Err(ThreadError::Closed)).map(|opened| Whole::Read(Box::new(opened)))
-        };
-        context.spawn(opening.into_actor(self).map(|opened, session, context| session.thread_opened(opened, context)));
-    }
-
-    fn thread_opened(&mut self, opened: Result<Whole, ThreadError>, context: &mut Context<Self>) {
-        let opened = match opened {
-            Err(error) => Err(error.to_string()),
-            Ok(Whole::Remembered(memory)) => {
-                let thread = memory.thread.clone().unwrap_or_else(|| self.parts.id.clone());
-                Ok(Box::new(OpenedThread { thread, memory: *memory, messages: Vec::new() }))
-            }
-            Ok(Whole::Read(opened)) => Ok(Box::new(self.adopt(opened))),
-        };
-        self.step(Input::ThreadOpened(opened), context);
-    }
-
-    fn adopt(&self, opened: Box<Opened>) -> OpenedThread {
-        let adopted =
-            OpenedThread { thread: opened.summary.id.clone(), memory: opened.memory(), messages: opened.messages() };
-        self.parts.family.outbox.do_send(Adopt(opened));
-        if let Some(engine) = self.parts.adopted.upgrade() {
-            engine.do_send(AdoptedThread { session: self.parts.id.clone(), thread: adopted.thread.clone() });
-        }
-        adopted
-    }
-
-    fn add_to_history(&self, id: SubmissionId, text: String, context: &mut Context<Self>) {
-        let Some(history) = self.parts.history.clone() else {
-            return;
-        };
-        let (session, outbox) = (self.parts.id.clone(), self.parts.family.outbox.clone());
-        let credit = self.answering.clone();
-        let adding = async move {
-            let added = tokio::task::spawn_blocking(move || history.add(&session, &text)).await;
-            if let Ok(Err(error)) = added {
-                let msgs = vec![EventMsg::error(format!("the message history cannot be written: {error}"))];
-                outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit });
-            }
-        };
-        context.spawn(adding.into_actor(self));
-    }
-
-    fn look_up_history(&self, id: SubmissionId, offset: usize, log_id: u64, context: &mut Context<Self>) {
-        let (history, outbox) = (self.parts.history.clone(), self.parts.family.outbox.clone());
-        let credit = self.answering.clone();
-        let looking = async move {
-            let found = tokio::task::spawn_blocking(move || history?.entry(log_id, offset)).await;
-            let msgs = vec![EventMsg::GetHistoryEntryResponse { offset, log_id, entry: found.ok().flatten() }];
-            outbox.do_send(Publish { origin: Origin::Session, id, msgs, credit });
-        };
-        context.spawn(looking.into_actor(self));
-    }
-
     fn start_task(&mut self, start: TaskStart, context: &mut Context<Self>) {
         let task = start.task;
         let parts = TaskParts {
@@ -277,12 +210,6 @@ impl Session {
             task.do_send(message);
         }
     }
-}
-
-/// All that a session knows.
-enum Whole {
-    Remembered(Box<Memory>),
-    Read(Box<Opened>),
 }
 
 impl Actor for Session {
