@@ -1,10 +1,9 @@
 //! Whoever waits for an answer.
 
 use super::{
-    connection::{ConnectionId, ToClient},
+    connection::{Admission, ConnectionId, ToClient},
     messages::AnswerReady,
 };
-use crate::flow::Credit;
 use actix::Recipient;
 use bytes::Bytes;
 use llmx_protocol::wire::rpc::{Method, RequestId, RpcError, answer_line, error_line};
@@ -17,7 +16,7 @@ pub(crate) struct Caller {
     pub(crate) client: Recipient<ToClient>,
     id: RequestId,
     /// Given back when the answer is written: it is what bounds the requests under way.
-    credit: Option<Credit>,
+    admission: Option<Admission>,
     answered: bool,
 }
 
@@ -26,9 +25,17 @@ impl Caller {
         connection: ConnectionId,
         client: Recipient<ToClient>,
         id: RequestId,
-        credit: Option<Credit>,
+        admission: Option<Admission>,
     ) -> Self {
-        Self { connection, client, id, credit, answered: false }
+        Self { connection, client, id, admission, answered: false }
+    }
+
+    /// The request may take long, and others of its client are not to wait for that: its bytes are counted otherwise from
+    /// now on. That it is under way still is.
+    pub(crate) fn give_way(&mut self) {
+        if let Some(admission) = &mut self.admission {
+            admission.bytes = None;
+        }
     }
 
     /// Gives the result of the method that was called.
@@ -43,7 +50,7 @@ impl Caller {
 
     fn send(&mut self, line: Vec<u8>) {
         self.answered = true;
-        let credit = self.credit.take();
+        let credit = self.admission.take().map(Admission::into_credit);
         self.client.do_send(ToClient::Answer(AnswerReady { line: Bytes::from(line), credit }));
     }
 }

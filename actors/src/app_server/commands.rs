@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     executor::{Conversation, Killed, Limits, Order, OutputSink, Runner, Word, process::TerminalSize},
-    flow::Credits,
+    flow::{Credit, Credits},
 };
 use actix::{AsyncContext, Context, Recipient};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -41,6 +41,11 @@ const MOST_KEPT: usize = 64 * 1024 * 1024;
 const MOST: usize = 64;
 /// What may be under way to a client that streams, in bytes.
 const WINDOW: u32 = 256 * 1024;
+/// What a client may have waiting to be written to its commands, in bytes: beyond that it is refused, for if its other
+/// requests were held back, so would be the one that ends a command which does not read.
+const UNWRITTEN: u32 = 8 * 1024 * 1024;
+/// What a word for a command counts for at least, in bytes.
+const WORD: usize = 1024;
 /// What a command that ran out of time is said to have ended with.
 const TIMED_OUT: i32 = 124;
 
@@ -51,6 +56,7 @@ const TERMINAL: TerminalSize = TerminalSize { rows: 24, columns: 80 };
 #[derive(Default)]
 pub(super) struct Commands {
     running: HashMap<(ConnectionId, String), Running>,
+    unwritten: HashMap<ConnectionId, Credits>,
     unnamed: u64,
 }
 
@@ -61,7 +67,11 @@ struct Running {
 }
 
 /// What is to be told to a command's client when the command has heard of it.
-type Taken = oneshot::Receiver<Result<(), String>>;
+struct Taken {
+    answer: oneshot::Receiver<Result<(), String>>,
+    /// Held until then.
+    unwritten: Credit,
+}
 
 impl Commands {
     /// The command as a future that answers its caller; or it is refused at once.
@@ -124,46 +134,59 @@ impl Commands {
         running.is_some_and(|running| running.end.send(true).is_ok())
     }
 
-    pub(super) fn write(&self, params: CommandExecWriteParams, caller: Caller, context: &mut Context<AppServer>) {
+    pub(super) fn write(&mut self, params: CommandExecWriteParams, caller: Caller, context: &mut Context<AppServer>) {
         let bytes = match BASE64_STANDARD.decode(params.delta_base64.unwrap_or_default()) {
             Ok(bytes) => Bytes::from(bytes),
             Err(why) => {
                 return caller.refuse(&RpcError::invalid_params("command/exec/write", format!("deltaBase64: {why}")));
             }
         };
-        let last = params.close_stdin;
-        match self.say(caller.connection, &params.process_id, |taken| Word::Input { bytes, last, taken }) {
+        let (last, size) = (params.close_stdin, bytes.len());
+        match self.say(caller.connection, &params.process_id, size, |taken| Word::Input { bytes, last, taken }) {
             Ok(taken) => answer_when_taken(taken, method::CommandExecWrite, caller, context),
             Err(error) => caller.refuse(&error),
         }
     }
 
-    pub(super) fn resize(&self, params: &CommandExecResizeParams, caller: Caller, context: &mut Context<AppServer>) {
+    pub(super) fn resize(
+        &mut self,
+        params: &CommandExecResizeParams,
+        caller: Caller,
+        context: &mut Context<AppServer>,
+    ) {
         let size = size_of(params.size);
-        match self.say(caller.connection, &params.process_id, |taken| Word::Resize { size, taken }) {
+        match self.say(caller.connection, &params.process_id, 0, |taken| Word::Resize { size, taken }) {
             Ok(taken) => answer_when_taken(taken, method::CommandExecResize, caller, context),
             Err(error) => caller.refuse(&error),
         }
     }
 
     fn say(
-        &self,
+        &mut self,
         connection: ConnectionId,
         process: &str,
+        size: usize,
         word: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Word,
     ) -> Result<Taken, RpcError> {
         let running = self.running.get(&(connection, process.to_owned())).ok_or_else(|| no_process(process))?;
         let words = running.words.as_ref().ok_or_else(|| {
             RpcError::invalid_request(format!("process `{process}` cannot be written to: it has no streamStdin"))
         })?;
+        let room = self.unwritten.entry(connection).or_insert_with(|| Credits::new(UNWRITTEN));
+        let unwritten = room.try_acquire(size.max(WORD)).ok_or_else(|| {
+            let waits = UNWRITTEN as usize - room.free();
+            let why = "too much waits to be written to processes already";
+            RpcError::invalid_request(format!("{why}: {waits} of at most {UNWRITTEN} bytes"))
+        })?;
         let (taken, answer) = oneshot::channel();
         words.send(word(taken)).map_err(|_| no_process(process))?;
-        Ok(answer)
+        Ok(Taken { answer, unwritten })
     }
 
     /// Ends what a client left behind.
     pub(super) fn end_all_of(&mut self, connection: ConnectionId) {
         self.running.retain(|(of, _), _| *of != connection);
+        self.unwritten.remove(&connection);
     }
 }
 
@@ -181,19 +204,22 @@ fn conversation(params: &CommandExecParams) -> Option<(mpsc::UnboundedSender<Wor
         return None;
     }
     let terminal = params.tty.then(|| params.size.map_or(TERMINAL, size_of));
-    // What is under way is bounded by the requests that a client may have under way.
+    // What is under way is bounded by what a client may have unwritten.
     let (say, words) = mpsc::unbounded_channel();
     Some((say, Conversation { terminal, words }))
 }
 
 fn answer_when_taken<M: Method<Response = Empty> + 'static>(
-    taken: Taken,
+    Taken { answer, unwritten }: Taken,
     method: M,
-    caller: Caller,
+    mut caller: Caller,
     context: &mut Context<AppServer>,
 ) {
+    caller.give_way();
     let answering = async move {
-        match taken.await {
+        let told = answer.await;
+        drop(unwritten);
+        match told {
             Ok(Ok(())) => caller.answer(method, &Empty {}),
             Ok(Err(why)) => caller.refuse(&RpcError::invalid_request(why)),
             Err(_) => caller.refuse(&RpcError::invalid_request("the process is over")),

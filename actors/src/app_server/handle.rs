@@ -2,7 +2,7 @@
 
 use super::{
     AppServer,
-    connection::{ClientGone, ClientSaid, ClientSink, Connection},
+    connection::{Admission, ClientGone, ClientSaid, ClientSink, Connection},
     messages::{Connect, LoadedSessions},
 };
 use crate::{
@@ -111,8 +111,9 @@ impl Client {
     /// what it sent is under way; a host must not read on meanwhile.
     pub async fn said(&self, line: Result<Vec<u8>, LineError>) {
         let size = line.as_ref().map_or(LEAST, Vec::len).max(LEAST);
-        let credit = self.credits.acquire(size).await;
-        self.connection.do_send(ClientSaid { line, credit });
+        let bytes = Some(self.credits.acquire(size - 1).await);
+        let mark = self.credits.acquire(1).await;
+        self.connection.do_send(ClientSaid { line, admission: Admission { bytes, mark } });
     }
 
     /// Waits until every request is answered and the answers are written.

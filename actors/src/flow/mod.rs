@@ -47,6 +47,13 @@ impl Credits {
         }
     }
 
+    /// Takes `bytes` of the pool (all of it, where that is less) if they are free.
+    #[must_use]
+    pub fn try_acquire(&self, bytes: usize) -> Option<Credit> {
+        let share = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.size);
+        self.pool.clone().try_acquire_many_owned(share).ok().map(Credit::holding)
+    }
+
     /// How much of the pool is free, in bytes.
     #[must_use]
     pub fn free(&self) -> usize {

@@ -155,6 +155,37 @@ async fn all_that_was_written_to_a_terminal_arrives() {
 }
 
 #[tokio::test]
+async fn a_command_that_does_not_read_is_terminated_whatever_waits_to_be_written() {
+    let mut client = client().await;
+    let further = json!({"processId": "deaf", "streamStdin": true, "disableTimeout": true});
+    for (writes, size) in [(1000, 1024), (3, 6 * 1024 * 1024)] {
+        let params = sh(&client, "sleep 1000", further.clone());
+        let command = client.request("command/exec", params).await;
+        let delta = base64(&"x".repeat(size));
+        let mut asked = Vec::new();
+        for _ in 0..writes {
+            asked.push(client.request("command/exec/write", json!({"processId": "deaf", "deltaBase64": delta})).await);
+        }
+        client.call("command/exec/terminate", json!({"processId": "deaf"})).await;
+        assert_eq!(client.answer_to(command).await["result"]["exitCode"], 143);
+        let mut refused = 0;
+        for request in asked {
+            let answer = client.answer_to(request).await;
+            let why = answer["error"]["message"].as_str().unwrap_or_default();
+            refused += usize::from(why.starts_with("too much waits to be written to processes already"));
+        }
+        assert_eq!(refused, if size == 1024 { 0 } else { 2 });
+    }
+    // What waited is forgotten with its command.
+    let params = sh(&client, "wc -c", json!({"processId": "reads", "streamStdin": true}));
+    let command = client.request("command/exec", params).await;
+    let write = json!({"processId": "reads", "deltaBase64": base64(&"x".repeat(6 * 1024 * 1024)), "closeStdin": true});
+    client.call("command/exec/write", write).await;
+    assert_eq!(client.answer_to(command).await["result"]["stdout"], "6291456\n");
+    client.ends_with(0).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_to_says_so() {
     let mut client = client().await;
     let mut check = async |method: &str, params: Value, expected: &str| {

@@ -1,6 +1,6 @@
 use super::{
     ClientGone, ClientSaid, ConnectionId, ToClient,
-    messages::Notes,
+    messages::{Admission, Notes},
     sink::{ClientSink, Outgoing},
 };
 use crate::{
@@ -34,12 +34,14 @@ impl Connection {
         Self { id, machine: connection::Connection::new(info), server, sink }
     }
 
-    fn step(&mut self, input: Input<'_>, mut credit: Option<Credit>, context: &mut Context<Self>) {
+    fn step(&mut self, input: Input<'_>, mut admission: Option<Admission>, context: &mut Context<Self>) {
         for effect in self.machine.apply(input) {
             match effect {
-                Effect::Send(line) => self.send(Bytes::from(line), credit.take(), context),
+                Effect::Send(line) => {
+                    self.send(Bytes::from(line), admission.take().map(Admission::into_credit), context);
+                }
                 Effect::Call { id, request } => {
-                    let caller = Caller::new(self.id, context.address().recipient(), id, credit.take());
+                    let caller = Caller::new(self.id, context.address().recipient(), id, admission.take());
                     let originator = self.machine.client().map(|client| client.name.clone()).unwrap_or_default();
                     self.tell_server(Asked { request, caller, originator });
                 }
@@ -94,8 +96,8 @@ impl Actor for Connection {
 impl Handler<ClientSaid> for Connection {
     type Result = ();
 
-    fn handle(&mut self, ClientSaid { line, credit }: ClientSaid, context: &mut Context<Self>) {
-        self.step(Input::Line(line.as_deref().map_err(|error| *error)), Some(credit), context);
+    fn handle(&mut self, ClientSaid { line, admission }: ClientSaid, context: &mut Context<Self>) {
+        self.step(Input::Line(line.as_deref().map_err(|error| *error)), Some(admission), context);
     }
 }
 

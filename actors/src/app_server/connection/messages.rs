@@ -20,7 +20,24 @@ pub struct ConnectionId(pub u64);
 pub struct ClientSaid {
     pub(crate) line: Result<Vec<u8>, LineError>,
     /// Travels with the answer.
-    pub(crate) credit: Credit,
+    pub(crate) admission: Admission,
+}
+
+/// What a line of a client holds of what the client may have under way.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// For its bytes: may be given back before it is answered, by whoever counts them from then on.
+    pub(crate) bytes: Option<Credit>,
+    /// Until it is answered.
+    pub(crate) mark: Credit,
+}
+
+impl Admission {
+    /// To be given back at once.
+    pub(crate) fn into_credit(self) -> Credit {
+        let Self { bytes, mark } = self;
+        Credit::holding((bytes, mark))
+    }
 }
 
 /// The client is gone.
