@@ -3,6 +3,7 @@
 use super::{CallError, envelope::is_object};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
+use std::collections::BTreeMap;
 
 /// Params longer than this, in bytes, or with more members, are not searched for the member that is at fault.
 const SEARCHED: usize = 256 * 1024;
@@ -16,40 +17,53 @@ pub(super) fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, 
     if !is_object(params) {
         return Err(CallError::Params("expected an object".to_owned()));
     }
-    serde_json::from_str(params).map_err(|error| CallError::Params(shortened(explained::<P>(params, &error))))
+    deserialized(params).map_err(|fault| CallError::Params(shortened(explained(params, fault, &fault_of::<P>))))
 }
 
-/// What is wrong, and at which member. It is looked for only when there is something wrong, so that reading stays quick.
-fn explained<P: DeserializeOwned>(params: &str, error: &serde_json::Error) -> String {
-    let read_again: Result<Value, _> = serde_json::from_str(params);
-    let Ok(mut value) = read_again else { return plain(error) };
-    match serde_path_to_error::deserialize::<_, P>(&value) {
-        Err(found) if found.path().iter().next().is_some() => format!("{}: {}", found.path(), plain(found.inner())),
-        Err(found) => {
-            let why = plain(found.inner());
-            match culprit::<P>(&mut value, params.len(), &why) {
-                Some(member) => format!("{member}: {why}"),
-                None => why,
-            }
-        }
-        Ok(_) => plain(error),
+/// What serde says is wrong, and where, if it knows.
+struct Fault {
+    place: Option<String>,
+    why: String,
+}
+
+/// The one way in which params are read: a second one would be as much code again for every method. Of a tree serde says
+/// more clearly what is wrong with it than of text.
+fn deserialized<P: DeserializeOwned>(params: &str) -> Result<P, Fault> {
+    let tree: Value = serde_json::from_str(params).map_err(|error| Fault { place: None, why: plain(&error) })?;
+    serde_path_to_error::deserialize(tree).map_err(|error| Fault {
+        place: error.path().iter().next().map(|_| error.path().to_string()),
+        why: plain(error.inner()),
+    })
+}
+
+fn fault_of<P: DeserializeOwned>(params: &str) -> Option<Fault> {
+    deserialized::<P>(params).err()
+}
+
+fn explained(params: &str, Fault { place, why }: Fault, fault_of: &dyn Fn(&str) -> Option<Fault>) -> String {
+    match place.or_else(|| culprit(params, &why, fault_of)) {
+        Some(member) => format!("{member}: {why}"),
+        None => why,
     }
 }
 
 /// The member that is at fault where serde does not say it, because it had put the members aside before it read them:
 /// the one without which something else is wrong, or nothing.
-fn culprit<P: DeserializeOwned>(params: &mut Value, length: usize, why: &str) -> Option<String> {
+fn culprit(params: &str, why: &str, fault_of: &dyn Fn(&str) -> Option<Fault>) -> Option<String> {
     let names_itself = why.starts_with("missing field") || why.starts_with("duplicate field");
-    let members = params.as_object_mut().filter(|members| members.len() <= SEARCHED_MEMBERS)?;
-    if names_itself || length > SEARCHED {
+    if names_itself || params.len() > SEARCHED {
         return None;
     }
-    let names: Vec<String> = members.keys().cloned().collect();
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(params).ok()?;
+    if members.len() > SEARCHED_MEMBERS {
+        return None;
+    }
+    let names: Vec<_> = members.keys().cloned().collect();
     names.into_iter().find(|name| {
-        let Some(member) = params.as_object_mut().and_then(|members| members.remove(name)) else { return false };
-        let is_to_blame = P::deserialize(&*params).err().is_none_or(|error| plain(&error) != why);
-        params[name] = member;
-        is_to_blame
+        let mut rest = members.clone();
+        rest.remove(name);
+        let is_to_blame = |rest: String| fault_of(&rest).is_none_or(|fault| fault.why != why);
+        serde_json::to_string(&rest).is_ok_and(is_to_blame)
     })
 }
 
