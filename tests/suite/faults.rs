@@ -102,11 +102,13 @@ enum Outcome {
     NoMatter,
     /// The task completes with the second request.
     TriedAgain,
+    /// The same. The UI hears of it only where it was not a kept connection that was lost.
+    ConnectedAgain,
     /// The task ends at once, with an error that has these words.
     Fatal(&'static str),
 }
 
-use Outcome::{Fatal, NoMatter, TriedAgain};
+use Outcome::{ConnectedAgain, Fatal, NoMatter, TriedAgain};
 
 type Fault = (&'static str, Outcome, fn(Wire) -> Answer);
 
@@ -114,7 +116,7 @@ type Fault = (&'static str, Outcome, fn(Wire) -> Answer);
 const LONG_AGO: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 const FAULTS: &[Fault] = &[
-    ("reset", TriedAgain, |_| Answer::hangup()),
+    ("reset", ConnectedAgain, |_| Answer::hangup()),
     ("408", TriedAgain, |_| refusal(408, &[])),
     ("409", TriedAgain, |_| refusal(409, &[])),
     ("429", TriedAgain, |_| refusal(429, &[])),
@@ -200,6 +202,9 @@ async fn suffer((name, expected, fault): &Fault, wire: Wire, earlier: Vec<Answer
     match expected {
         NoMatter => assert_eq!((last.kind(), requests, retries), ("task_complete", 1, 0), "{case}"),
         TriedAgain => assert_eq!((last.kind(), requests, retries), ("task_complete", 2, 1), "{case}"),
+        ConnectedAgain => {
+            assert_eq!((last.kind(), requests, retries), ("task_complete", 2, usize::from(before == 0)), "{case}");
+        }
         Fatal(words) => {
             assert_eq!((last.kind(), requests, retries), ("error", 1, 0), "{case}");
             assert!(last.text("message").contains(words), "{words:?} is not said: {case}");

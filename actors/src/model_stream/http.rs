@@ -19,7 +19,14 @@ use reqwest::{
     RequestBuilder, Response,
     header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT},
 };
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// Of an answer that is no stream, at most this much is read, in bytes.
 const ERROR_BODY: usize = 64 * 1024;
@@ -47,6 +54,8 @@ struct Http {
     chat_only: ChatOnly,
     recordings: Recordings,
     clients: Clients,
+    /// Whether a request was answered before: its connection may be the next one's.
+    keeps_connections: AtomicBool,
 }
 
 /// The URLs that turned out to have no Responses API behind them, but Chat. A fact about servers, not state of a session:
@@ -87,7 +96,8 @@ impl HttpTransport {
     }
 
     fn knowing(credentials: Credentials, chat_only: ChatOnly, recordings: Recordings) -> Self {
-        Self(Arc::new(Http { credentials, chat_only, recordings, clients: Clients::default() }))
+        let (clients, keeps_connections) = (Clients::default(), AtomicBool::new(false));
+        Self(Arc::new(Http { credentials, chat_only, recordings, clients, keeps_connections }))
     }
 }
 
@@ -182,7 +192,8 @@ impl Http {
         let dialect = asked.dialect;
         let mut tape = self.tape(asked, key.as_ref()).await?;
         let post = self.post(asked, key.as_ref())?;
-        let response = post.send().await.map_err(not_sent)?;
+        let response = post.send().await.map_err(|e| self.not_answered(e))?;
+        self.keeps_connections.store(true, Ordering::Relaxed);
         tape.answered(response.status().as_u16(), response.headers());
         if let Some(encoding) = unwanted_encoding(response.headers()).filter(|_| response.status().is_success()) {
             let failure = Failure::new(FailureKind::BadRequest, encoded_text(&encoding));
@@ -192,6 +203,17 @@ impl Http {
             return Ok(HttpAnswer::new(response, dialect, tape));
         }
         Err(refusal(response, tape).await)
+    }
+
+    /// A request that cannot even be made, because of a URL or a header that is none, will not be made the next time either.
+    fn not_answered(&self, error: reqwest::Error) -> Failure {
+        let (cannot_be_made, is_new) = (error.is_builder(), error.is_connect());
+        let text = with_causes(&without_secrets(error));
+        if cannot_be_made {
+            return Failure::new(FailureKind::BadRequest, format!("the provider cannot be asked: {text}"));
+        }
+        let may_be_kept = !is_new && self.keeps_connections.load(Ordering::Relaxed);
+        if may_be_kept { Failure::dropped(&text) } else { Failure::connect(&text) }
     }
 
     /// What this exchange is recorded on. It fails before anything is asked: who wants a recording wants all of it.
@@ -340,16 +362,6 @@ fn unwanted_encoding(headers: &HeaderMap) -> Option<String> {
 fn encoded_text(encoding: &str) -> String {
     let encoding: String = encoding.chars().take(40).collect();
     format!("the server answers with content-encoding {encoding}, which llmx does not ask for and does not read")
-}
-
-/// A request that cannot even be made, because of a URL or a header that is none, will not be made the next time either.
-fn not_sent(error: reqwest::Error) -> Failure {
-    let cannot_be_made = error.is_builder();
-    let text = with_causes(&without_secrets(error));
-    if cannot_be_made {
-        return Failure::new(FailureKind::BadRequest, format!("the provider cannot be asked: {text}"));
-    }
-    Failure::connect(&text)
 }
 
 fn is_answer(headers: &HeaderMap, dialect: Dialect) -> bool {

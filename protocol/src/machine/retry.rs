@@ -74,6 +74,8 @@ impl Retries {
         let after = match (failure.retry_after, &failure.kind) {
             (Some(asked), _) => asked,
             (None, FailureKind::Loading) => doubled(LOADING_PAUSE, n),
+            // That says nothing of the server, which may well be waiting for a new connection.
+            (None, FailureKind::Dropped) if tries == 1 => Duration::ZERO,
             (None, _) => backoff(tries, self.policy.seed),
         };
         Some(Retry { after, n, max })
@@ -145,6 +147,16 @@ mod tests {
         let mut failure = Failure::connect("busy");
         failure.retry_after = Some(Duration::from_millis(1234));
         assert_eq!(retries.spend(&failure, false).map(|r| r.after), Some(Duration::from_millis(1234)));
+    }
+
+    #[test]
+    fn a_kept_connection_that_was_closed_is_replaced_at_once_and_once() {
+        let mut retries = Retries::new(RetryPolicy { request_max: 4, stream_max: 0, seed: 0 });
+        let dropped = Failure::dropped("closed");
+        assert_eq!(retries.spend(&dropped, false).map(|r| (r.after, r.n)), Some((Duration::ZERO, 1)));
+        assert!(retries.spend(&dropped, false).is_some_and(|r| r.after > FIRST_BACKOFF));
+        let mut none = Retries::new(RetryPolicy { request_max: 0, stream_max: 4, seed: 0 });
+        assert_eq!(none.spend(&dropped, false), None);
     }
 
     proptest! {

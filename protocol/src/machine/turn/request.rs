@@ -52,6 +52,9 @@ impl Turn {
         let Some(retry) = self.retries.spend(failure, self.response.answered()) else {
             return self.finish(final_outcome(failure), out);
         };
+        if failure.kind == FailureKind::Dropped && retry.after.is_zero() {
+            return self.ask_model(out);
+        }
         let (n, max, wait) = (retry.n, retry.max, retry.after.as_secs_f64());
         let message = format!("Reconnecting... {n}/{max} in {wait:.1} s: {}", failure.message);
         let superseded = self.response.take_shown();

@@ -89,6 +89,7 @@ fn input(word: &str, attempt: Attempt, calls: &mut u32) -> Input {
         "late" => Input::Model { attempt: Attempt(attempt.0 - 1), event: completed(None) },
         "ended" => Input::ModelEnded { attempt, how: Ok(()) },
         "cut" => lost(Failure::cut("reset")),
+        "dropped" => lost(Failure::dropped("closed")),
         "quota" => lost(Failure::new(FailureKind::Quota, "no money")),
         "forgotten" => lost(Failure::new(FailureKind::PreviousResponseNotFound, "what?")),
         "yes" => Input::Answered { call: call(), answer: Answer::Approved },
@@ -270,6 +271,9 @@ fn a_command_has_its_time() {
 #[test]
 fn a_lost_answer_is_asked_for_again() {
     check("begin cut +1s", "open:1 stream_error:0 open:2");
+    check("begin dropped", "open:1 open:2");
+    check("begin dropped dropped", "open:1 open:2 failed:0+0");
+    check("begin dropped created cut +1s", "open:1 open:2 stream_error:0 open:3");
     check("begin word:hi cut +1s", &format!("open:1 {WORD} stream_error:1 open:2"));
     check("begin ended +1s cut", "open:1 stream_error:0 open:2 failed:0+0");
     check("begin cut +1s created cut +1s cut", "open:1 stream_error:0 open:2 stream_error:0 open:3 failed:0+0");

@@ -33,6 +33,9 @@ pub struct Failure {
 pub enum FailureKind {
     /// No connection could be made.
     Connect,
+    /// A connection that was kept from an earlier request was closed before a word of the answer. Servers that do not say
+    /// when they close (llama.cpp) close it while the next request is on its way.
+    Dropped,
     /// The answer broke off.
     Cut,
     /// The answer went silent.
@@ -70,6 +73,7 @@ impl FailureKind {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::Connect
+            | Self::Dropped
             | Self::Cut
             | Self::Idle
             | Self::RateLimited
@@ -99,6 +103,12 @@ impl Failure {
     #[must_use]
     pub fn connect(detail: &str) -> Self {
         Self::new(FailureKind::Connect, format!("Connection failed: {}", printable(detail)))
+    }
+
+    /// A kept connection was closed; `detail` is the transport's word.
+    #[must_use]
+    pub fn dropped(detail: &str) -> Self {
+        Self { kind: FailureKind::Dropped, ..Self::connect(detail) }
     }
 
     /// The answer broke off; `detail` says how.

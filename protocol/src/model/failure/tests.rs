@@ -122,7 +122,7 @@ fn a_missing_route_is_known_in_every_proxy_s_words() {
 fn only_what_may_pass_is_retried() {
     let retried = |kind: FailureKind| kind.is_retryable();
     use FailureKind::*;
-    for kind in [Connect, Cut, Idle, RateLimited, Server, Loading, Garbage] {
+    for kind in [Connect, Dropped, Cut, Idle, RateLimited, Server, Loading, Garbage] {
         assert!(retried(kind), "{kind:?}");
     }
     for kind in [Auth, BadRequest, ContextOverflow, Quota, UsageLimit, PreviousResponseNotFound, NoSuchRoute, TooLarge]
