@@ -91,6 +91,32 @@ fn what_takes_the_place_of_the_credentials_is_not_to_be_read_either() {
     }
 }
 
+/// As servers do it whose homes are on another disk.
+#[test]
+fn a_home_that_is_mounted_twice_is_hidden_twice() {
+    if !Who::everybody().contains(&Who::Root) {
+        return;
+    }
+    for (policy, seen_there) in
+        [(Policy::Full, true), (Policy::ReadOnly, false), (Policy::Workspace, false), (Policy::WorkspaceOnline, false)]
+    {
+        let ground = Ground::new(Who::Root);
+        ground.prepare(
+            "mkdir \"$OUT/a b\" $OUT/c; echo hunter2 > $LLMX_HOME/auth.json; echo '# seen' > $LLMX_HOME/config.toml",
+        );
+        let look = "cat \"$OUT/a b/.llmx/auth.json\" $OUT/c/auth.json; cat $OUT/c/config.toml";
+        let script = format!(
+            "mount --bind $HOME \"$OUT/a b\"; mount --bind $LLMX_HOME $OUT/c; exec {} sandbox {} -- sh -c '{look}'",
+            crate::ground::llmx().display(),
+            policy.arguments().join(" ")
+        );
+        let mut unshare = ground.as_user("unshare".as_ref());
+        let seen = text(&unshare.args(["--mount", "--propagation", "private", "sh", "-c", &script]).output().unwrap());
+        assert_eq!(seen.contains("hunter2"), seen_there, "{policy:?}: {seen}");
+        assert!(seen.contains("# seen"), "{policy:?}: {seen}");
+    }
+}
+
 /// Whoever holds the lock keeps llmx from renewing its tokens.
 #[test]
 fn the_lock_of_the_credentials_is_out_of_reach() {
