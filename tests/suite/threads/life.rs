@@ -6,23 +6,33 @@ use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 async fn two_answers() -> ModelServer {
-    ModelServer::start([
-        Response::of("resp_1").says(&["one"]).completed(),
-        Response::of("resp_2").says(&["two"]).completed(),
-        Response::of("resp_3").says(&["three"]).completed(),
-    ])
-    .await
+    answers(["resp_1", "resp_2", "resp_3"]).await
+}
+
+/// `ids`: the server's names for its responses.
+async fn answers(ids: [&str; 3]) -> ModelServer {
+    let texts = [["one"], ["two"], ["three"]];
+    ModelServer::start(ids.iter().zip(&texts).map(|(id, text)| Response::of(id).says(text).completed())).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_goes_on_by_its_path_and_from_a_bookmark() {
-    let model = two_answers().await;
+    check_bookmark(two_answers().await, "resp_1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bookmark_of_a_server_without_names_is_good_in_a_later_process() {
+    check_bookmark(answers(["", "", ""]).await, "llmx_").await;
+}
+
+async fn check_bookmark(model: ModelServer, prefix: &str) {
     let home = Home::new(&model);
     let mut run = home.run("life");
     run.configure(None);
     let path = PathBuf::from(run.until("session_configured").text("rollout_path"));
     run.say("u1", "first");
     let bookmark = run.until("turn_complete").text("response_id").to_owned();
+    assert!(bookmark.starts_with(prefix), "{bookmark}");
     run.say("u2", "second");
     run.until("task_complete");
     let before = run.leave();
