@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::listen::Address;
+use crate::listen::{Address, TokenArguments};
 use clap::{Args, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -154,17 +154,6 @@ pub(crate) enum AppServerCommand {
         #[arg(long)]
         experimental: bool,
     },
-}
-
-/// The secret of clients that connect.
-#[derive(Debug, Args)]
-pub(crate) struct TokenArguments {
-    /// A file that holds the token which clients must send, for --listen; needed where other machines can connect.
-    #[arg(long, value_name = "FILE", visible_alias = "ws-token-file", conflicts_with = "token_env")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// The environment variable that holds it.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) token_env: Option<String>,
 }
 
 /// Arguments of `llmx demo`.

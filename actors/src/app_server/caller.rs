@@ -1,9 +1,6 @@
 //! Whoever waits for an answer.
 
-use super::{
-    connection::{Admission, ConnectionId, ToClient},
-    messages::AnswerReady,
-};
+use super::connection::{Admission, AnswerReady, ConnectionId, ToClient};
 use actix::Recipient;
 use bytes::Bytes;
 use llmx_protocol::wire::rpc::{Method, RequestId, RpcError, answer_line, error_line};

@@ -5,9 +5,8 @@ use super::{
     connection::{ClientSink, Connection, ConnectionId},
     thread::{LoadedThread, ThreadNumber},
 };
-use crate::{engine::SessionHandle, flow::Credit};
+use crate::engine::SessionHandle;
 use actix::{Addr, Message};
-use bytes::Bytes;
 use llmx_protocol::{
     ids::{CallId, SessionId},
     wire::{
@@ -87,10 +86,3 @@ pub(crate) struct LimitsTold(pub(crate) RateLimitSnapshot);
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<SessionHandle>")]
 pub(crate) struct LoadedSessions;
-
-/// A line that answers a request.
-#[derive(Debug)]
-pub(crate) struct AnswerReady {
-    pub(crate) line: Bytes,
-    pub(crate) credit: Option<Credit>,
-}

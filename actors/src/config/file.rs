@@ -3,6 +3,7 @@
 
 use super::{
     login::{CredentialsStore, ForcedLoginMethod, LoginTable},
+    other_keys::OtherKeys,
     provider::ProviderRecord,
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     threads::SyncPolicy,
 };
 use llmx_protocol::wire::policy::{AskForApproval, ReasoningEffort, ReasoningSummary, SandboxPolicy, Verbosity};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Keys that LLMX or Codex know and nothing here uses so far: no reason to warn.
@@ -34,17 +35,6 @@ const NOT_USED_YET: &[&str] = &[
     "tools",
     "tui",
 ];
-
-/// Whatever keys a table has beyond those of its type.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub(super) struct OtherKeys(BTreeMap<String, IgnoredAny>);
-
-impl OtherKeys {
-    pub(super) fn within<'a>(&'a self, table: &'a str) -> impl Iterator<Item = String> + 'a {
-        self.0.keys().map(move |key| format!("{table}.{key}"))
-    }
-}
 
 /// `[history]`; `max_bytes` is accepted and has no effect.
 #[derive(Default, Deserialize)]
@@ -139,7 +129,7 @@ struct EnvironmentPolicyTable {
 impl ConfigFile {
     /// The dotted keys that nobody knows.
     pub(super) fn unknown_keys(&self) -> Vec<String> {
-        let top = self.others.0.keys().filter(|key| !NOT_USED_YET.contains(&key.as_str())).cloned();
+        let top = self.others.names().filter(|key| !NOT_USED_YET.contains(key)).map(str::to_owned);
         let providers = self.model_providers.iter().flat_map(|(id, record)| {
             let table = format!("model_providers.{id}");
             record.others.within(&table).collect::<Vec<_>>()
@@ -153,7 +143,7 @@ impl ConfigFile {
 
     /// The keys that are known and have no effect so far.
     pub(super) fn unused_keys(&self) -> impl Iterator<Item = &str> {
-        self.others.0.keys().map(String::as_str).filter(|key| NOT_USED_YET.contains(key))
+        self.others.names().filter(|key| NOT_USED_YET.contains(key))
     }
 
     /// A writable root that is not absolute, and so would mean another directory in every session.

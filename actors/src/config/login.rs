@@ -1,9 +1,6 @@
 //! How people log in: `forced_login_method` and its kin, which LLMX and Codex know, and the table `[login]`.
 
-use super::{
-    Environment,
-    file::{ConfigFile, OtherKeys},
-};
+use super::{Environment, file::ConfigFile, other_keys::OtherKeys};
 use llmx_protocol::machine::login::ForcedMethod;
 use serde::Deserialize;
 

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod layers;
 mod login;
+mod other_keys;
 mod override_argument;
 mod provider;
 mod providers;

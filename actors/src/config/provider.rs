@@ -1,6 +1,6 @@
 //! A model provider: where its server is, how to prove who we are, how patient to be with it.
 
-use super::{Environment, Secret, file::OtherKeys};
+use super::{Environment, Secret, other_keys::OtherKeys};
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
 

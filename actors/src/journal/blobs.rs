@@ -1,6 +1,7 @@
 //! Big values of lines, images and long outputs, lie beside the journal by their hash: the same one is in the events and
 //! in the conversation, often several times.
 
+use super::private_files::{make_directory, private};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::{
@@ -93,9 +94,9 @@ impl Blobs {
         if path.exists() {
             return Ok(hash);
         }
-        super::file::make_directory(&self.directory)?;
+        make_directory(&self.directory)?;
         let unfinished = self.directory.join(format!("{hash}.new"));
-        let mut file = super::file::private().create(true).truncate(true).write(true).open(&unfinished)?;
+        let mut file = private().create(true).truncate(true).write(true).open(&unfinished)?;
         io::Write::write_all(&mut file, text.as_bytes())?;
         if self.durable {
             file.sync_data()?;
@@ -113,7 +114,7 @@ impl Blobs {
         let Ok(values) = fs::read_dir(&self.directory) else {
             return Ok(());
         };
-        super::file::make_directory(other)?;
+        make_directory(other)?;
         for value in values {
             let value = value?;
             let to = other.join(value.file_name());

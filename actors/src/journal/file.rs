@@ -1,11 +1,16 @@
 //! A journal as a file: one descriptor, opened once, appended to.
 
-use super::{blobs::Blobs, layout::blob_directory, lease::FileLease, redaction::Redaction};
+use super::{
+    blobs::Blobs,
+    layout::blob_directory,
+    lease::FileLease,
+    private_files::{make_directory, private},
+    redaction::Redaction,
+};
 use crate::threads::{Journal, Lease, SyncLater, SyncPolicy, ThreadError};
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -153,30 +158,10 @@ fn end_of(file: &mut File) -> io::Result<(u64, bool)> {
     Ok((length, last != *b"\n"))
 }
 
-/// Options for files that nobody else may read.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-/// A directory that nobody else may enter, and those above it.
-pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
-/// Writes a small file, all of it or nothing.
-pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut file = private().create(true).truncate(true).write(true).open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(unfinished, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
+    use std::{cell::RefCell, fs};
 
     /// A disk with little room, on which files may not be cut.
     struct SmallDisk {

@@ -12,6 +12,7 @@ mod layout;
 mod lease;
 mod lines;
 mod listing;
+mod private_files;
 mod redaction;
 mod store;
 

@@ -1,11 +1,12 @@
 use super::{
     blobs::Blobs,
-    file::{FileJournal, Manner, make_directory, write_whole},
+    file::{FileJournal, Manner},
     fork::Beginning,
     head::Head,
     layout::{Key, blob_directory, name_file},
     lines::read_into,
     listing::{Journals, list},
+    private_files::{make_directory, write_whole},
     redaction::Redaction,
 };
 use crate::threads::{

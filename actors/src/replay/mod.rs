@@ -57,6 +57,7 @@ mod recordings;
 mod script;
 mod server;
 mod tape;
+mod taped;
 
 pub use pace::Pace;
 pub use recording::{

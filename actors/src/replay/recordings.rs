@@ -1,7 +1,7 @@
 //! The files that exchanges are recorded in. Each has a thread of its own that does nothing but append: a disk that is
 //! slow keeps no session waiting.
 
-use super::tape::Taped;
+use super::taped::Taped;
 use dashmap::DashMap;
 use std::{
     fs::{File, OpenOptions},

@@ -1,17 +1,18 @@
 //! One exchange with a model while it is being recorded.
 
-use super::recordings::Recorder;
+use super::{
+    recordings::Recorder,
+    taped::{Answer, Content, Taped},
+};
 use crate::config::Secret;
 use bytes::Bytes;
 use hyper::{HeaderMap, header::CONTENT_TYPE};
 use llmx_protocol::model::sse::SseDecoder;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 /// The largest event that is recorded, in bytes; the model stream refuses larger ones anyway.
 const LARGEST_EVENT: usize = 64 << 20;
-/// A shorter text is no credential, and what it occurs in is not about it.
-const SHORTEST_SECRET: usize = 8;
 /// The headers of an answer that mean something to llmx, besides those that begin as [`RECORDED_FAMILIES`] do. Others
 /// may hold cookies and accounts.
 const RECORDED_HEADERS: [&str; 3] = ["content-type", "retry-after", "retry-after-ms"];
@@ -26,26 +27,6 @@ struct Running {
     taped: Taped,
     decoder: Option<SseDecoder>,
     last: Instant,
-}
-
-/// An exchange, ready to be written.
-pub(super) struct Taped {
-    route: &'static str,
-    request: Bytes,
-    secrets: Vec<Secret>,
-    answer: Option<Answer>,
-}
-
-struct Answer {
-    status: u16,
-    headers: Map<String, Value>,
-    content: Content,
-    end: Option<&'static str>,
-}
-
-enum Content {
-    Events(Vec<(u64, String)>),
-    Body(Vec<u8>),
 }
 
 impl Tape {
@@ -147,52 +128,11 @@ fn recorded(headers: &HeaderMap) -> Map<String, Value> {
     kept.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.into()))).collect()
 }
 
-impl Taped {
-    /// The line of the recording, with its end.
-    pub(super) fn line(&self) -> String {
-        let body: Value = serde_json::from_slice(&self.request).unwrap_or_default();
-        let response = self.answer.as_ref().map(Answer::json);
-        let exchange = json!({"request": {"route": self.route, "body": body}, "response": response});
-        self.secrets.iter().fold(exchange.to_string(), |line, secret| without(&line, secret)) + "\n"
-    }
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        let mut json = json!({"status": self.status, "headers": self.headers, "verbatim": true});
-        match &self.content {
-            Content::Events(events) => json["events"] = events.iter().map(event).collect(),
-            Content::Body(body) => json["body"] = value_of(&String::from_utf8_lossy(body)),
-        }
-        if let Some(end) = self.end {
-            json[end] = Value::Bool(true);
-        }
-        json
-    }
-}
-
-fn event((after_ms, data): &(u64, String)) -> Value {
-    json!({"after_ms": after_ms, "data": value_of(data)})
-}
-
-/// JSON as JSON, anything else as text; text that would be read as JSON's own strings is kept as it stands.
-fn value_of(text: &str) -> Value {
-    match serde_json::from_str(text) {
-        Ok(Value::String(_)) | Err(_) => Value::String(text.to_owned()),
-        Ok(json) => json,
-    }
-}
-
-fn without(line: &str, secret: &Secret) -> String {
-    let written = Value::from(secret.expose()).to_string();
-    let written = written.trim_matches('"');
-    if written.len() < SHORTEST_SECRET { line.to_owned() } else { line.replace(written, "***") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::replay::{Recording, ResponseContent};
+    use serde_json::json;
 
     fn taped(content: Content, end: Option<&'static str>) -> Taped {
         let mut headers = HeaderMap::new();

@@ -20,11 +20,15 @@ mod unfinished;
 mod upgrade;
 mod wire;
 
-pub(crate) use self::{address::Address, json_rpc::JsonRpc, protocol_v1::ProtocolV1, token::Token};
+pub(crate) use self::{
+    address::Address,
+    json_rpc::JsonRpc,
+    protocol_v1::ProtocolV1,
+    token::{Token, TokenArguments},
+};
 
 use self::server::{Listener, Protocol};
 use crate::{
-    cli::TokenArguments,
     exit,
     sources::{self, Configured},
 };

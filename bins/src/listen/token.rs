@@ -1,15 +1,26 @@
 //! The secret that a client must know.
 
-use crate::cli::TokenArguments;
+use clap::Args;
 use ring::{
     hmac::{HMAC_SHA256, Key, Tag, sign, verify},
     rand::SystemRandom,
 };
 use serde_json::Value;
-use std::fs;
+use std::{fs, path::PathBuf};
 
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;
+
+/// The secret of clients that connect.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// A file that holds the token which clients must send, for --listen; needed where other machines can connect.
+    #[arg(long, value_name = "FILE", visible_alias = "ws-token-file", conflicts_with = "token_env")]
+    pub(super) token_file: Option<PathBuf>,
+    /// The environment variable that holds it.
+    #[arg(long, value_name = "NAME")]
+    pub(super) token_env: Option<String>,
+}
 
 /// A secret, kept as something that can only tell whether another one is the same.
 pub(crate) struct Token {

@@ -2,7 +2,7 @@
 
 use super::login_table;
 use llmx_actors::{
-    auth::{Account, AccountFact, Accounts, Answer, NewLogin, Started},
+    auth::{Account, AccountFact, Accounts, Answer, Bearer, NewLogin, Started},
     config::{ConfigSources, load},
     engine::{Engine, EngineHandle, EngineOptions},
     executor::process::HelperPath,
@@ -80,6 +80,16 @@ impl Host {
         let (answer, answered) = Answer::awaited();
         self.accounts().start_login(login, answer);
         answered.await.unwrap()
+    }
+
+    /// With somebody who has logged in by a browser, and their credentials.
+    async fn logged_in(issuer: &Issuer) -> (Self, Bearer) {
+        let mut host = Self::with(issuer, &[]);
+        let (_, auth_url) = host.browser().await;
+        browse(&auth_url).await;
+        host.hears(&["login: done", "ann@example.com pro"]).await;
+        let bearer = host.accounts().bearer().await.unwrap().unwrap();
+        (host, bearer)
     }
 
     async fn browser(&mut self) -> (LoginId, String) {
@@ -188,11 +198,7 @@ async fn a_taken_port_is_no_obstacle() {
 #[actix_rt::test]
 async fn everybody_who_needs_new_tokens_gets_those_of_one_renewal() {
     let issuer = Issuer::start().await;
-    let mut host = Host::with(&issuer, &[]);
-    let (_, auth_url) = host.browser().await;
-    browse(&auth_url).await;
-    host.hears(&["login: done", "ann@example.com pro"]).await;
-    let old = host.accounts().bearer().await.unwrap().unwrap();
+    let (host, old) = Host::logged_in(&issuer).await;
     issuer.end_tokens(false);
     let renewals = (0..20).map(|_| {
         let (accounts, old) = (host.accounts().clone(), old.clone());
@@ -215,11 +221,7 @@ async fn everybody_who_needs_new_tokens_gets_those_of_one_renewal() {
 #[actix_rt::test]
 async fn a_logout_during_a_renewal_has_the_last_word() {
     let issuer = Issuer::start().await;
-    let mut host = Host::with(&issuer, &[]);
-    let (_, auth_url) = host.browser().await;
-    browse(&auth_url).await;
-    host.hears(&["login: done", "ann@example.com pro"]).await;
-    let old = host.accounts().bearer().await.unwrap().unwrap();
+    let (mut host, old) = Host::logged_in(&issuer).await;
     issuer.hang_at_token(true);
     let accounts = host.accounts().clone();
     let renewal = actix_rt::spawn(async move { accounts.renewed(old).await });

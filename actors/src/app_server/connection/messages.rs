@@ -1,6 +1,6 @@
 //! Everything anyone may send a [`Connection`](super::Connection).
 
-use crate::{app_server::messages::AnswerReady, flow::Credit};
+use crate::flow::Credit;
 use actix::Message;
 use bytes::Bytes;
 use llmx_protocol::{
@@ -60,6 +60,13 @@ impl Notes {
         let parts = Arc::from([(method, line.len())]);
         Self { lines: Bytes::from(line), parts, credit }
     }
+}
+
+/// A line that answers a request.
+#[derive(Debug)]
+pub(crate) struct AnswerReady {
+    pub(crate) line: Bytes,
+    pub(crate) credit: Option<Credit>,
 }
 
 /// For the client.

@@ -4,7 +4,7 @@ mod actor;
 mod messages;
 mod sink;
 
-pub(super) use self::messages::{Admission, ClientGone, ClientSaid, ConnectionId, Notes, ToClient};
+pub(super) use self::messages::{Admission, AnswerReady, ClientGone, ClientSaid, ConnectionId, Notes, ToClient};
 pub use self::{
     actor::Connection,
     sink::{ClientSink, Outgoing},
