@@ -147,7 +147,7 @@ impl Stay {
     /// Whether to ask now if it may go. `needed`: by someone who follows it, or for what is under way.
     #[must_use]
     pub fn asks(&mut self, needed: bool) -> bool {
-        let asks = self.rests && !needed && !self.asked;
+        let asks = self.rests && !needed && !self.asked && !self.goes;
         self.asked |= asks;
         asks
     }
