@@ -11,6 +11,7 @@ mod writer;
 
 pub use self::{
     reader::{Damage, Reader, Restored},
+    settings::are_kept_whole,
     timestamp::{parse_timestamp, timestamp},
     writer::{LineWriter, is_journalled},
 };

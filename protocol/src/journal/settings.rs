@@ -4,6 +4,7 @@ use super::secrets::without_secrets;
 use crate::{
     local_files::FromDisk,
     machine::settings::{Defaults, Settings},
+    model::provider::Provider,
     wire::{op::ConfigureSession, rollout::TurnContext},
 };
 
@@ -26,6 +27,13 @@ pub(super) fn op_of(settings: &Settings) -> ConfigureSession {
         disable_response_storage: Some(provider.stores_responses && !settings.stored_responses),
         ..ConfigureSession::default()
     }
+}
+
+/// Whether a journal has all of these settings: it has no keys, not even those that a client gave and nobody else knows.
+#[must_use]
+pub fn are_kept_whole(settings: &Settings) -> bool {
+    let Provider { record, overrides, .. } = &*settings.provider;
+    [record, overrides].into_iter().flatten().all(|given| without_secrets(given) == **given)
 }
 
 /// The settings that such an op asks for.
@@ -69,5 +77,33 @@ pub(super) fn with_context(settings: &Settings, context: TurnContext) -> Setting
         effort: context.effort,
         summary: context.summary,
         ..settings.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fixture;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn check(record: Option<Value>, overrides: Option<Value>, expected: bool) {
+        let mut settings = fixture::settings();
+        settings.provider = Arc::new(Provider {
+            record: record.map(Arc::new),
+            overrides: overrides.map(Arc::new),
+            ..(*settings.provider).clone()
+        });
+        assert_eq!(are_kept_whole(&settings), expected);
+    }
+
+    #[test]
+    fn settings_with_a_key_of_their_own_are_not_kept_whole() {
+        let key = || json!({"base_url": "http://h/v1", "experimental_bearer_token": "s"});
+        check(None, None, true);
+        check(Some(json!({"base_url": "http://h/v1", "env_key": "KEY"})), None, true);
+        check(Some(key()), None, false);
+        check(None, Some(key()), false);
+        check(None, Some(json!({"base_url": "http://me:pw@h/v1"})), false);
     }
 }

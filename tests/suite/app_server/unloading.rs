@@ -164,3 +164,18 @@ async fn nothing_that_is_asked_of_a_thread_while_it_is_let_go_is_lost() {
     );
     client.ends_with(0).await;
 }
+
+#[tokio::test]
+async fn a_key_that_only_the_client_knows_outlives_a_rest() {
+    let server = ModelServer::start([says("r1", "Well."), says("r2", "Again.")]).await;
+    let mut client = client(Setup::with(&server)).await;
+    let provider = json!({"base_url": server.url(), "experimental_bearer_token": "only-here"});
+    let thread =
+        thread(&mut client, json!({"modelProvider": "mine", "config": {"model_providers": {"mine": provider}}})).await;
+    turn(&mut client, &thread, "hello").await;
+    // Long enough for a session that may rest.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    turn(&mut client, &thread, "and now").await;
+    assert_eq!(server.request(2).await.header("authorization"), Some("Bearer only-here"));
+    client.ends_with(0).await;
+}

@@ -4,6 +4,7 @@
 use super::{Due, Effect, Memory, Session};
 use crate::{
     ids::{SessionId, SubmissionId},
+    journal,
     local_files::FromDisk,
     wire::{
         event::EventMsg,
@@ -92,7 +93,7 @@ impl Session {
 
     /// Lets the time run in which nobody wants anything of a session that can rest.
     pub(super) fn watch_idleness(&mut self, now: Instant) {
-        let Some(after) = self.rests_after.filter(|_| self.is_idle()) else {
+        let Some(after) = self.rests_after.filter(|_| self.is_idle() && self.is_in_its_journal()) else {
             return self.deadlines.clear(Due::Rest);
         };
         if !self.deadlines.has(Due::Rest) {
@@ -103,6 +104,11 @@ impl Session {
     pub(super) fn rest(&mut self, out: &mut Vec<Effect>) {
         self.memory = Memory::resting(self.id.clone(), self.memory.configured_by.clone());
         out.push(Effect::Rest);
+    }
+
+    /// Whether nothing would be forgotten by a rest.
+    fn is_in_its_journal(&self) -> bool {
+        self.memory.settings.as_ref().is_some_and(journal::are_kept_whole)
     }
 
     fn is_idle(&self) -> bool {
