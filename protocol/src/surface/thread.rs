@@ -4,7 +4,8 @@
 //! task_started            → thread/status/changed, turn/started
 //! item_started/completed  → item/started, item/completed
 //! exec_approval_request   → status, item/started, the request; exec_command_begin then starts no second item
-//! patch_apply_*           → the same with a fileChange; turn_diff → turn/diff/updated
+//! apply_patch_approval_…  → item/started with a fileChange, status, the request; patch_apply_begin then starts no second
+//!                           item; turn_diff → turn/diff/updated
 //! context_compaction_*    → item/started, item/completed, thread/compacted
 //! token_count             → thread/tokenUsage/updated, account/rateLimits/updated, when the turn's tools are done
 //! task_complete, error    → status, turn/completed: the last that is said of a turn
