@@ -3,6 +3,7 @@
 use super::{CallError, envelope::is_object};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
+use serde_path_to_error::Segment;
 use std::collections::BTreeMap;
 
 /// Params longer than this, in bytes, or with more members, are not searched for the member that is at fault.
@@ -26,14 +27,32 @@ struct Fault {
     why: String,
 }
 
-/// The one way in which params are read: a second one would be as much code again for every method. Of a tree serde says
-/// more clearly what is wrong with it than of text.
+/// The one way in which params are read: a second one would be as much code again for every method.
 fn deserialized<P: DeserializeOwned>(params: &str) -> Result<P, Fault> {
-    let tree: Value = serde_json::from_str(params).map_err(|error| Fault { place: None, why: plain(&error) })?;
-    serde_path_to_error::deserialize(tree).map_err(|error| Fault {
-        place: error.path().iter().next().map(|_| error.path().to_string()),
-        why: plain(error.inner()),
-    })
+    let mut json = serde_json::Deserializer::from_str(params);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| Fault::of(&error, params))
+}
+
+impl Fault {
+    fn of(error: &serde_path_to_error::Error<serde_json::Error>, params: &str) -> Self {
+        let why = plain(error.inner());
+        // That is all it says where text has another kind of value than a variant's name.
+        let found = if why == "expected value" { found_at(error.path(), params) } else { None };
+        Self {
+            place: error.path().iter().next().map(|_| error.path().to_string()),
+            why: found.map_or(why, |found| format!("unexpected `{found}`")),
+        }
+    }
+}
+
+fn found_at(path: &serde_path_to_error::Path, params: &str) -> Option<Value> {
+    let tree: Value = serde_json::from_str(params).ok()?;
+    let found = path.iter().try_fold(&tree, |value, segment| match segment {
+        Segment::Seq { index } => value.get(index),
+        Segment::Map { key } => value.get(key),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    found.cloned()
 }
 
 fn fault_of<P: DeserializeOwned>(params: &str) -> Option<Fault> {
@@ -102,7 +121,7 @@ mod tests {
         let words = "unknown variant `smoke`, expected one of `text`, `image`, `localImage`, `skill`, `mention`";
         check("turn/start", &piece, &format!("input[1].type: {words}"));
         let policy = json!({"approvalPolicy": true});
-        check("thread/start", &policy, "approvalPolicy: invalid type: boolean `true`, expected string or map");
+        check("thread/start", &policy, "approvalPolicy: unexpected `true`");
     }
 
     #[test]
