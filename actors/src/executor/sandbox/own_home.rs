@@ -146,6 +146,6 @@ mod tests {
         check("/home/me/.llmx", &["/a b", "/data/home/me/.llmx"]);
         check("/data/home/me/.llmx", &["/a b", "/home/me/.llmx"]);
         check("/a b", &["/data/home/me/.llmx", "/home/me/.llmx"]);
-        check("/root/.llmx", &[]);
+        check("/srv/.llmx", &[]);
     }
 }
